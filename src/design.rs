@@ -9,3 +9,4 @@ pub mod factors;
 pub mod least_squares;
 pub mod moments;
 pub mod rank;
+pub mod vectors;

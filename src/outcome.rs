@@ -9,3 +9,5 @@ pub mod kinds;
 mod log_link;
 pub mod model;
 pub mod origin;
+pub mod several;
+mod several_fits;

@@ -7,5 +7,6 @@ pub mod estimand;
 pub mod given;
 pub mod influence;
 pub mod ipw;
+pub mod ipw_outcomes;
 pub mod sizes;
 pub mod truncation;

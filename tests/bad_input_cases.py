@@ -1316,14 +1316,17 @@ for argument, call, value, says in [
     ("n_folds", "aipw", 1, ["at least 2", "1"]),
     ("n_folds", "aipw", N, ["folds"]),
     ("estimators", "bootstrap", [], ["at least one"]),
-    ("estimators", "bootstrap", ["IPW"], ["a specification such as IPW()", "'IPW'"]),
-    ("estimators", "bootstrap", "IPW", ["a list", "'IPW'"]),
+    ("estimators", "bootstrap", ["IPW"], ["'IPW' is a word of tables", "estimators=[ps.IPW()]"]),
+    ("estimators", "bootstrap", "IPW ATT", ["'IPW ATT'", 'estimators=[ps.IPW("ATT")]']),
+    ("estimators", "bootstrap", ["psm"], ["a specification such as IPW()", "'psm'"]),
+    ("estimators", "bootstrap", "psm", ["a list", "'psm'"]),
     ("estimators", "bootstrap", ps.IPW(), ["a list", "IPW("]),
     ("estimators", "estimate", None, ["a list", "None"]),
     ("estimators", "bootstrap", [ps.IPW(), ps.IPW()], ["'IPW ATE'", "twice"]),
 ]:
     extra = {"n_folds": 2} if (argument, call) == ("seed", "aipw") else {}
-    error = TypeError if "a list" in says else InvalidInputError
+    is_list = argument != "estimators" or isinstance(value, list)
+    error = InvalidInputError if is_list else TypeError
     shown = re.sub(" at 0x.*", "", repr(value))  # a test has the same name in every run
     case(
         f"{argument}={shown} of {call}",

@@ -232,6 +232,8 @@ class WeightedEstimate:
     def n_truncated_treated(self) -> int: ...  # rows whose weights were bounded
     @property
     def n_truncated_control(self) -> int: ...
+    @property
+    def others(self) -> list[WeightedEstimate]: ...  # of the further outcomes
 
 @final
 class AdjustedEstimate:
@@ -261,6 +263,8 @@ class AdjustedEstimate:
     def leverage(self) -> _Floats | None: ...  # (n,), in the outcome model of its arm; None unless asked for
     @property
     def residual_influence(self) -> _Floats | None: ...  # (n,), on the mean of its own arm; None likewise
+    @property
+    def others(self) -> list[AdjustedEstimate]: ...  # of the further outcomes
 
 @final
 class OutcomeFit:
@@ -555,6 +559,7 @@ def ipw(
     after: _Labels | None = None,
     n_levels: _Labels | None = None,
     n_threads: int | None = None,
+    others: Sequence[_Floats] | None = None,
 ) -> WeightedEstimate: ...
 def weighted_effect(
     outcome: _Floats,
@@ -609,6 +614,7 @@ def adjust(
     n_levels: _Labels | None = None,
     leverage: bool = False,
     n_threads: int | None = None,
+    others: Sequence[_Floats] | None = None,
 ) -> AdjustedEstimate: ...
 def fit_outcome(
     x: _Floats,

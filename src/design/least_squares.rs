@@ -7,8 +7,8 @@ use crate::monitor::Monitor;
 
 /// Corrections of a solution, at most, and the share of it from which one is worth another: with each the share falls
 /// by as much as with the first.
-const MOST_CORRECTIONS: usize = 5;
-const WORTH_ANOTHER: f64 = 1e-8;
+pub const MOST_CORRECTIONS: usize = 5;
+pub const WORTH_ANOTHER: f64 = 1e-8;
 
 /// Coefficients, and the last step to them.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::outcome::adjusted_rows::{AdjustedRows, AdjustmentData, ArmInfluence, ArmMean};
 use crate::outcome::adjustment::AdjustmentSpec;
-use crate::outcome::doubly_robust::{Adjusted, check};
+use crate::outcome::doubly_robust::{AdjustedOutcomes, FittedScore, OtherOutcome, check};
 use crate::outcome::kinds::OutcomeModel;
 use crate::outcome::origin::Measured;
 use crate::reserve::room_for;
@@ -34,35 +34,33 @@ pub struct CodedScore<'a> {
     pub scores: Option<&'a [f64]>,
 }
 
-/// As [`crate::outcome::doubly_robust::adjusted_means`], where all models are of the same numbers and factors; `None`
+/// As [`crate::outcome::several::adjusted_means_of_outcomes`], where all models are of the same numbers and factors; `None`
 /// where that is left to their matrix: other models than linear and logistic ones, and whatever may be collinear, in an
-/// arm or altogether.
+/// arm or altogether. Outcomes share the design and the score model.
 ///
 /// # Errors
 /// Those of that.
 pub fn adjusted_means_of_codes(
     data: &AdjustmentData<'_>,
+    others: &[&[f64]],
     given: &NumbersAndFactors<'_>,
     score: &CodedScore<'_>,
     spec: AdjustmentSpec,
     monitor: &Monitor,
-) -> Result<Option<Adjusted>> {
+) -> Result<Option<AdjustedOutcomes>> {
     let is_known = matches!(spec.outcome_model, OutcomeModel::Linear | OutcomeModel::Logistic);
     let is_open = spec.needs_score() && score.scores.is_none();
     if !is_known || is_open {
         return Ok(None);
     }
     given.check()?;
-    check(data, given.x.nrows(), spec)?;
-    let AdjustmentData { treatment, outcome, row_weights, .. } = *data;
+    let outcomes: Vec<&[f64]> = [data.outcome].into_iter().chain(others.iter().copied()).collect();
+    for outcome in &outcomes {
+        check(&AdjustmentData { outcome, ..*data }, given.x.nrows(), spec)?;
+    }
+    let AdjustmentData { treatment, row_weights, .. } = *data;
     let RowWeights { total: sample_weight, frequency, .. } = row_weights;
     checks::enough_users_in_each_arm(treatment, frequency, given.n_terms() + 1)?;
-    let measured = if spec.outcome_model.takes_any_origin() {
-        Measured::from_their_middle(outcome, sample_weight)
-    } else {
-        Measured::from_zero(outcome)
-    };
-    let data = &AdjustmentData { outcome: &measured.values, ..*data };
     let Some(design) = settled(given, sample_weight)? else { return Ok(None) };
     let unknown = vec![0.5; treatment.len()];
     let scores = score.scores.filter(|_| spec.needs_score()).unwrap_or(&unknown);
@@ -77,26 +75,20 @@ pub fn adjusted_means_of_codes(
             return Ok(None);
         }
     }
-    monitor.check()?;
     let weight = sample_weight.map_or_else(|| vec![1.0; treatment.len()], <[f64]>::to_vec);
-    let rows = AdjustedRows { data, weight: &weight, scores, spec };
-    let arms = Arms { design: &design, rows, score_model: model.as_ref(), monitor };
-    let (Some(control), Some(treated)) = (arms.mean(false)?, arms.mean(true)?) else {
-        return Ok(None);
-    };
-    let above = [control.mean, treated.mean];
-    let leverage = added(control.leverage, &treated.leverage);
-    let of_residuals = added(control.influence.of_residuals, &treated.influence.of_residuals);
-    let influence = [control.influence.whole, treated.influence.whole];
-    Ok(Some(Adjusted {
-        means: ArmMeans { origin: measured.origin, above, influence },
-        scores: spec.needs_score().then(|| scores.to_vec()),
-        aliased: Vec::new(),
-        diverging: Vec::new(),
-        outcome_aliased: design.dropped(),
-        leverage,
-        residual_influence: if data.with_leverage { of_residuals } else { Vec::new() },
-    }))
+    let mut each = Vec::with_capacity(outcomes.len());
+    for outcome in outcomes {
+        monitor.check()?;
+        let measured = Measured::for_model(spec.outcome_model, outcome, sample_weight);
+        let data = &AdjustmentData { outcome: &measured.values, ..*data };
+        let rows = AdjustedRows { data, weight: &weight, scores, spec };
+        let arms = Arms { design: &design, rows, score_model: model.as_ref(), monitor };
+        let Some(found) = arms.means(measured.origin)? else { return Ok(None) };
+        each.push(found);
+    }
+    let scores = spec.needs_score().then(|| scores.to_vec());
+    let score = scores.map(|scores| FittedScore { scores, ..FittedScore::default() });
+    Ok(Some(AdjustedOutcomes::new(each, Vec::new(), score, design.dropped())))
 }
 
 fn added(mut to: Vec<f64>, other: &[f64]) -> Vec<f64> {
@@ -120,6 +112,22 @@ struct Estimated {
 }
 
 impl Arms<'_, '_> {
+    /// The means of both; `None` where one of them is left to the matrix.
+    fn means(&self, origin: f64) -> Result<Option<OtherOutcome>> {
+        let (Some(control), Some(treated)) = (self.mean(false)?, self.mean(true)?) else {
+            return Ok(None);
+        };
+        let of_residuals = added(control.influence.of_residuals, &treated.influence.of_residuals);
+        let above = [control.mean, treated.mean];
+        let influence = [control.influence.whole, treated.influence.whole];
+        let has_leverage = self.rows.data.with_leverage;
+        Ok(Some(OtherOutcome {
+            means: ArmMeans { origin, above, influence },
+            leverage: Some(added(control.leverage, &treated.leverage)),
+            residual_influence: if has_leverage { of_residuals } else { Vec::new() },
+        }))
+    }
+
     fn mean(&self, arm: bool) -> Result<Option<Estimated>> {
         let Self { design, rows, score_model, monitor } = self;
         let Some(fit) = CodedArm::new(design, rows, arm, monitor)? else { return Ok(None) };

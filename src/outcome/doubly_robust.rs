@@ -16,11 +16,10 @@ use crate::outcome::origin::Measured;
 use crate::score::linked;
 use crate::score::logistic::Sweep;
 use crate::score::spec::PropensitySpec;
-use crate::units::frequency::{RowWeights, n_users, whole};
+use crate::units::frequency::RowWeights;
 use crate::units::tally::{Outcomes, Units};
 use crate::weighting::coded_influence::FittedScoreModel;
-use crate::weighting::influence::{ArmMeans, ScoreFit, ScoreModel, by_row, leverage};
-use crate::weighting::ipw::shared_out;
+use crate::weighting::influence::{ArmMeans, ScoreFit, ScoreModel, by_row};
 
 /// The score model of an analysis.
 #[derive(Debug, Clone, Copy)]
@@ -48,104 +47,107 @@ pub struct Adjusted {
     pub residual_influence: Vec<f64>,
 }
 
-/// Estimate the means of both arms, with the outcome models fitted here, and the score model if it was not; with
-/// backings, control first, where the rows are a resample.
+/// The means of several outcomes, and what is the same for all.
+#[derive(Debug, Clone)]
+pub struct AdjustedOutcomes {
+    pub first: Adjusted,
+    pub others: Vec<OtherOutcome>,
+}
+
+/// What a further outcome has of its own.
+#[derive(Debug, Clone)]
+pub struct OtherOutcome {
+    pub means: ArmMeans,
+    /// As of [`Adjusted`]; none where it is that of the first outcome.
+    pub leverage: Option<Vec<f64>>,
+    pub residual_influence: Vec<f64>,
+}
+
+impl AdjustedOutcomes {
+    /// Put what is the same for all outcomes beside what is of the first.
+    pub(super) fn new(
+        mut each: Vec<OtherOutcome>,
+        leverage: Vec<f64>,
+        score: Option<FittedScore>,
+        outcome_aliased: Vec<usize>,
+    ) -> Self {
+        let others = each.split_off(1);
+        let first = each.swap_remove(0);
+        let has_score = score.is_some();
+        let FittedScore { scores, aliased, diverging } = score.unwrap_or_default();
+        let first = Adjusted {
+            means: first.means,
+            scores: has_score.then_some(scores),
+            aliased,
+            diverging,
+            outcome_aliased,
+            leverage: first.leverage.unwrap_or(leverage),
+            residual_influence: first.residual_influence,
+        };
+        Self { first, others }
+    }
+}
+
+/// The means of both arms of a resample, by scores that are known. Its columns are those of the sample that it was drawn
+/// from, whose fits, control first, stand behind its own.
 ///
 /// # Errors
-/// Lengths that differ, values that are not finite, an empty arm, an estimand without such an estimator,
-/// a model that cannot be fitted, rows that an outcome model does not reach.
-pub fn adjusted_means(
+/// Lengths that differ, values that are not finite, an empty arm, a model that cannot be fitted.
+pub fn resampled_means(
     data: &AdjustmentData<'_>,
     score: &ScoreSpec<'_, '_>,
-    outcome_covariates: &Covariates<'_>,
+    covariates: &Covariates<'_>,
     spec: AdjustmentSpec,
-    backings: Option<&[Backing; 2]>,
+    backings: &[Backing; 2],
     monitor: &Monitor,
-) -> Result<Adjusted> {
-    check(data, outcome_covariates.n_rows(), spec)?;
-    if spec.needs_score() && score.scores.is_none() {
-        let rows = n_users(data.row_weights.frequency, data.treatment.len());
-        let terms = score.covariates.n_columns() + 1;
-        checks::enough_rows("score model", whole(rows), terms, score.spec.penalty)?;
-    }
+) -> Result<ArmMeans> {
+    check(data, covariates.n_rows(), spec)?;
     let RowWeights { total: sample_weight, frequency, .. } = data.row_weights;
-    let n_terms = outcome_covariates.n_columns() + 1;
-    checks::enough_users_in_each_arm(data.treatment, frequency, n_terms)?;
-    let outcome = data.outcome;
-    let measured = if spec.outcome_model.takes_any_origin() {
-        Measured::from_their_middle(outcome, sample_weight)
-    } else {
-        Measured::from_zero(outcome)
-    };
+    checks::enough_users_in_each_arm(data.treatment, frequency, covariates.n_columns() + 1)?;
+    let measured = Measured::for_model(spec.outcome_model, data.outcome, sample_weight);
     let data = &AdjustmentData { outcome: &measured.values, ..*data };
     let rows = rows_of(data);
-    let present = presence(rows.len(), sample_weight);
-    // Of a resample the columns are those of the sample it was drawn from, whose fits stand behind its own.
-    let covariates = &match backings {
-        Some(_) => outcome_covariates.clone(),
-        None => outcome_covariates.clone().settled(&present)?,
-    };
     let found = if spec.needs_score() { Some(fit_score(data, score, monitor)?) } else { None };
-    monitor.check()?;
     let unknown = vec![0.5; if found.is_none() { rows.len() } else { 0 }];
     let scores = found.as_ref().map_or(&unknown[..], |found| &found.scores);
     let score_model = found.as_ref().map(|found| found.model(data, score)).transpose()?;
     let weight: Vec<f64> = sample_weight.map_or_else(|| vec![1.0; rows.len()], <[f64]>::to_vec);
     let modelled = Modelled { covariates, units: &rows, scores };
     let parts = Parts { rows: AdjustedRows { data, weight: &weight, scores, spec }, covariates };
-    let mut leverages = vec![0.0; if data.with_leverage { rows.len() } else { 0 }];
-    let mut of_residuals = leverages.clone();
-    let mut arm = |arm: bool| -> Result<(f64, Vec<f64>)> {
+    let arm = |arm: bool| -> Result<(f64, Vec<f64>)> {
         monitor.check()?;
-        let backing = backings.map(|both| &both[usize::from(arm)]);
-        let estimate = arm_mean(&modelled, arm, spec, backing, monitor)?;
+        let backing = &backings[usize::from(arm)];
+        let estimate = arm_mean(&modelled, arm, spec, Some(backing), monitor)?;
         monitor.check()?;
         let moved = |slopes: &[f64]| parts.moved(arm, &estimate, backing, slopes);
         let through = score_model.as_ref().map(|model| model as &dyn FittedScoreModel);
         let found = parts.rows.influence(&estimate.of_rows(arm), &moved, through)?;
-        if data.with_leverage {
-            let held = shared_out(parts.leverage(arm, &estimate), frequency);
-            leverages.iter_mut().zip(held).for_each(|(sum, own)| *sum += own);
-            of_residuals.iter_mut().zip(found.of_residuals).for_each(|(sum, own)| *sum += own);
-        }
         Ok((estimate.mean, found.whole))
     };
     let (control, treated) = (arm(false)?, arm(true)?);
-    let means = ArmMeans {
+    Ok(ArmMeans {
         origin: measured.origin,
         above: [control.0, treated.0],
         influence: [control.1, treated.1],
-    };
-    let outcome_aliased = covariates.dropped().to_vec();
-    let FittedScore { scores, aliased, diverging } = found.unwrap_or_default();
-    let scores = spec.needs_score().then_some(scores);
-    Ok(Adjusted {
-        means,
-        scores,
-        aliased,
-        diverging,
-        outcome_aliased,
-        leverage: leverages,
-        residual_influence: of_residuals,
     })
 }
 
-fn rows_of<'a>(data: &AdjustmentData<'a>) -> Outcomes<'a> {
+pub(super) fn rows_of<'a>(data: &AdjustmentData<'a>) -> Outcomes<'a> {
     let AdjustmentData { treatment, outcome, row_weights, .. } = *data;
     Outcomes { treatment, outcome, sample_weight: row_weights.total, counts: None }
 }
 
 /// Scores, and what there is to say of the columns they are made of.
 #[derive(Debug, Default)]
-struct FittedScore {
-    scores: Vec<f64>,
-    aliased: Vec<usize>,
-    diverging: Vec<usize>,
+pub(super) struct FittedScore {
+    pub scores: Vec<f64>,
+    pub aliased: Vec<usize>,
+    pub diverging: Vec<usize>,
 }
 
 impl FittedScore {
     /// What an influence needs of the model.
-    fn model<'x>(
+    pub fn model<'x>(
         &self,
         data: &AdjustmentData<'_>,
         score: &ScoreSpec<'_, 'x>,
@@ -158,7 +160,7 @@ impl FittedScore {
 }
 
 /// The scores that are known, or those of a model fitted here.
-fn fit_score(
+pub(super) fn fit_score(
     data: &AdjustmentData<'_>,
     score: &ScoreSpec<'_, '_>,
     monitor: &Monitor,
@@ -217,32 +219,16 @@ impl Parts<'_, '_> {
         &self,
         arm: bool,
         estimate: &ArmEstimate,
-        backing: Option<&Backing>,
+        backing: &Backing,
         slopes: &[f64],
     ) -> Result<Vec<f64>> {
-        let direction = match backing {
-            None => {
-                let mut direction = self.covariates.gradient(slopes);
-                estimate.fit.information().solve(&mut direction);
-                direction
-            }
-            Some(backing) => {
-                let (outcome, fitted) = (self.rows.data.outcome, &estimate.fitted);
-                let spread = by_row(fitted.len(), |i| {
-                    self.rows.fitting_weight(i, arm)
-                        * estimate.fit.model.spread(outcome[i], fitted[i])
-                });
-                let ScoreEquations { gradient, information } =
-                    self.covariates.products(slopes, &spread);
-                backing.solve(information, gradient)?
-            }
-        };
+        let (outcome, fitted) = (self.rows.data.outcome, &estimate.fitted);
+        let spread = by_row(fitted.len(), |i| {
+            let spread = estimate.fit.model.spread(outcome[i], fitted[i]);
+            self.rows.fitting_weight(i, arm) * spread
+        });
+        let ScoreEquations { gradient, information } = self.covariates.products(slopes, &spread);
+        let direction = backing.solve(information, gradient)?;
         Ok(self.covariates.linear(&direction))
-    }
-
-    /// How much each row of an arm holds its own prediction; 0 in the other arm.
-    fn leverage(&self, arm: bool, estimate: &ArmEstimate) -> Vec<f64> {
-        let spread = self.rows.expected_spread(&estimate.of_rows(arm));
-        leverage(self.covariates, estimate.fit.information(), &spread)
     }
 }

@@ -53,6 +53,11 @@ pub struct ArmRows<'a, 'x, U, W> {
 }
 
 impl ArmFit {
+    /// A model that is fitted already.
+    pub(super) fn of(model: OutcomeModel, coefficients: Vec<f64>, information: Cholesky) -> Self {
+        Self { model, coefficients, information }
+    }
+
     /// Fit to the rows of an arm; with a backing where they are a resample's.
     ///
     /// # Errors
@@ -241,7 +246,7 @@ impl<U: Units, W: Fn(usize) -> f64 + Sync> Units for Events<'_, '_, '_, U, W> {
     }
 }
 
-fn arm_name(treated: bool) -> &'static str {
+pub(super) fn arm_name(treated: bool) -> &'static str {
     if treated { "treated" } else { "control" }
 }
 

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use crate::outcome::kinds::OutcomeModel;
+
 /// Outcomes less their origin.
 #[derive(Debug, Clone)]
 pub struct Measured<'a> {
@@ -11,6 +13,20 @@ pub struct Measured<'a> {
 }
 
 impl<'a> Measured<'a> {
+    /// From where a model may be fitted to them.
+    #[must_use]
+    pub fn for_model(
+        model: OutcomeModel,
+        outcome: &'a [f64],
+        sample_weight: Option<&[f64]>,
+    ) -> Self {
+        if model.takes_any_origin() {
+            Self::from_their_middle(outcome, sample_weight)
+        } else {
+            Self::from_zero(outcome)
+        }
+    }
+
     /// Outcomes as they are: a logistic model asks how far they are from 0 and from 1.
     #[must_use]
     pub fn from_zero(outcome: &'a [f64]) -> Self {

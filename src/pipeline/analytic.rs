@@ -6,7 +6,8 @@ use super::{Data, Estimator, Pipeline};
 use crate::error::{Error, Result};
 use crate::matching::{self, MatchedRows, NearestSpec};
 use crate::outcome::adjusted_rows::AdjustmentData;
-use crate::outcome::doubly_robust::{ScoreSpec, adjusted_means};
+use crate::outcome::doubly_robust::{ScoreSpec, resampled_means};
+use crate::outcome::several::adjusted_means_of_outcomes;
 use crate::resampling::bootstrap::{self, BootstrapSpec, Replicates};
 use crate::resampling::resample::Resample;
 use crate::resampling::weighted_bootstrap::{Analytic, std_error};
@@ -105,7 +106,12 @@ impl<'a> Pipeline<'a, '_> {
             let refits = self.outcome_refits.as_ref().filter(|_| is_resample);
             let backings = refits.and_then(|refits| refits.backings_of(*spec));
             let outcomes = &self.outcome_design;
-            Ok(adjusted_means(&data, &score, outcomes, *spec, backings, self.monitor)?.means)
+            let (spec, monitor) = (*spec, self.monitor);
+            if let Some(backings) = backings {
+                return resampled_means(&data, &score, outcomes, spec, backings, monitor);
+            }
+            let found = adjusted_means_of_outcomes(&data, &[], &score, outcomes, spec, monitor)?;
+            Ok(found.first.means)
         } else {
             let spec = estimator.weighting();
             let row_weights = RowWeights::of(sample_weight);

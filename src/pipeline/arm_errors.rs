@@ -9,6 +9,9 @@ use crate::resampling::bootstrap::{BootstrapSpec, Replicates};
 use crate::resampling::resample::Resample;
 use crate::resampling::weighted_bootstrap::Analytic;
 
+/// An outcome, and what it is per, if it is.
+type Parts<'p, 'a, 'm> = (&'p Pipeline<'a, 'm>, Option<&'p Pipeline<'a, 'm>>);
+
 /// What influence values say of the two means of an estimator.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ArmMoments {
@@ -62,8 +65,8 @@ impl<'a, 'm> ArmPipeline<'a, 'm> {
     }
 
     /// What an outcome is made of: itself, and what it is per, if there is that.
-    fn parts_of(&self, outcome: usize) -> &[Pipeline<'a, 'm>] {
-        if self.n_outcomes == 1 { &self.parts } else { &self.parts[outcome..=outcome] }
+    fn parts_of(&self, outcome: usize) -> Parts<'_, 'a, 'm> {
+        (&self.parts[outcome], self.parts.get(self.n_outcomes))
     }
 
     /// The variance of a matched mean is a quadratic form in the outcomes: that of one arm's is it for outcomes that are 0 in
@@ -72,16 +75,16 @@ impl<'a, 'm> ArmPipeline<'a, 'm> {
         &self,
         spec: &NearestSpec,
         (slot, place): (usize, usize),
-        parts: &[Pipeline<'_, '_>],
+        (own, per): Parts<'_, '_, '_>,
         scores: &[f64],
     ) -> Result<ArmMoments> {
-        let Data { treatment, outcome, .. } = parts[0].data;
-        let means = self.estimates[slot];
-        let per = match parts.get(1) {
+        let Data { treatment, outcome, .. } = own.data;
+        let (means, divisor) = (self.estimates[slot], per);
+        let per = match divisor {
             Some(part) => part.first_means(place, &part.scores_of_units())?,
             None => [1.0; 2],
         };
-        let below = parts.get(1).map(|part| part.data.outcome);
+        let below = divisor.map(|part| part.data.outcome);
         let linear = |row: usize| {
             let arm = usize::from(treatment[row]);
             let one = below.map_or(1.0, |below| below[row]);
@@ -145,7 +148,7 @@ impl<'a, 'm> ArmPipeline<'a, 'm> {
 /// Each row's influence on both means, from rows of these weights: of a ratio c / v it is that on c, less the ratio times
 /// that on v, over v.
 fn influence(
-    parts: &[Pipeline<'_, '_>],
+    (own, per): Parts<'_, '_, '_>,
     estimator: &Estimator,
     scores: &[f64],
     sample_weight: Option<&[f64]>,
@@ -154,8 +157,8 @@ fn influence(
     let of_part = |part: &Pipeline<'_, '_>| {
         part.means_with_influence(estimator, scores, sample_weight, is_resample)
     };
-    let above = of_part(&parts[0])?;
-    let Some(per) = parts.get(1) else { return Ok(above.influence) };
+    let above = of_part(own)?;
+    let Some(per) = per else { return Ok(above.influence) };
     let below = of_part(per)?;
     let mut influence = above.influence.clone();
     for (arm, values) in influence.iter_mut().enumerate() {

@@ -31,26 +31,19 @@ use crate::units::tally::{Count, Totals};
 pub(super) type Means = [f64; 2];
 
 /// What stands beside the outcome.
-#[derive(Debug, Clone, Copy)]
-pub enum Beside<'a, 'b> {
-    Nothing,
-    /// What it is divided by, arm by arm.
-    Per(&'a [f64]),
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beside<'a, 'b> {
     /// Further outcomes, whose replicates are on the same draws and by the same scores.
-    Outcomes(&'b [&'a [f64]]),
+    pub others: &'b [&'a [f64]],
+    /// What each outcome is divided by, arm by arm.
+    pub per: Option<&'a [f64]>,
 }
 
 impl<'a> Beside<'a, '_> {
-    fn name(&self) -> &'static str {
-        if let Self::Per(_) = self { "per" } else { "outcome" }
-    }
-
-    fn columns(&self) -> Vec<&'a [f64]> {
-        match self {
-            Self::Nothing => Vec::new(),
-            Self::Per(per) => vec![*per],
-            Self::Outcomes(others) => others.to_vec(),
-        }
+    /// The columns beside the outcome, and what they are called.
+    fn columns(&self) -> impl Iterator<Item = (&'static str, &'a [f64])> {
+        let others = self.others.iter().map(|other| ("outcome", *other));
+        others.chain(self.per.map(|per| ("per", per)))
     }
 }
 
@@ -58,9 +51,8 @@ impl<'a> Beside<'a, '_> {
 pub struct ArmPipeline<'a, 'm> {
     /// What draws rows and refits the score; its outcomes number what rows hold.
     pub(super) drawing: Pipeline<'a, 'm>,
-    /// Of the outcome, and of what it is per, or of every further outcome.
+    /// Of each outcome, and behind them of what they are per, where they are.
     pub(super) parts: Vec<Pipeline<'a, 'm>>,
-    /// How many outcomes there are: one, where there are two parts of a ratio.
     pub(super) n_outcomes: usize,
     /// The full sample's, one an estimator, outcome by outcome.
     pub estimates: Vec<Means>,
@@ -81,13 +73,13 @@ impl<'a, 'm> ArmPipeline<'a, 'm> {
     ) -> Result<Self> {
         // 1. The rows, told apart by all that they hold.
         check(&data, estimators, &spec)?;
-        let others = beside.columns();
-        for other in &others {
-            checks::same_length(beside.name(), other.len(), data.x.nrows())?;
-            checks::finite(beside.name(), other)?;
+        for (name, other) in beside.columns() {
+            checks::same_length(name, other.len(), data.x.nrows())?;
+            checks::finite(name, other)?;
             check(&Data { outcome: other, ..data }, estimators, &spec)?;
         }
         let Data { x, treatment, outcome, sample_weight, .. } = data;
+        let others = beside.columns().map(|(_, other)| other);
         let outcomes: Vec<&'a [f64]> = std::iter::once(outcome).chain(others).collect();
         let numbers = numbered(&outcomes);
         let (covariates, cells) = rayon::join(
@@ -109,7 +101,7 @@ impl<'a, 'm> ArmPipeline<'a, 'm> {
             .into_iter()
             .map(|outcome| drawing.with_outcome(outcome, &covariates))
             .collect::<Result<_>>()?;
-        let n_outcomes = if let Beside::Per(_) = beside { 1 } else { parts.len() };
+        let n_outcomes = 1 + beside.others.len();
         let estimates = first_means(&parts, n_outcomes)?;
         let mut terms = drawing.terms.clone();
         terms.balanced_aliased.clone_from(&parts[0].terms.balanced_aliased);
@@ -147,8 +139,8 @@ impl<'a, 'm> ArmPipeline<'a, 'm> {
         let mut first_failure = Ok(());
         let n_estimators = self.drawing.estimators.len();
         for (place, slots) in found.chunks_mut(2).enumerate() {
-            let of_outcome = of_outcome(&of_parts, place / n_estimators, self.n_outcomes);
-            match divided(of_outcome, place % n_estimators) {
+            let of_outcome = &of_parts[place / n_estimators];
+            match divided(of_outcome, of_parts.get(self.n_outcomes), place % n_estimators) {
                 Ok(means) => slots.copy_from_slice(&means),
                 Err(error) => first_failure = first_failure.and(Err(error)),
             }
@@ -287,21 +279,20 @@ fn first_means(parts: &[Pipeline<'_, '_>], n_outcomes: usize) -> Result<Vec<Mean
     let of_parts: Vec<Vec<_>> = parts.iter().map(of_part).collect();
     (0..n_outcomes * n_estimators)
         .map(|place| {
-            let of_outcome = of_outcome(&of_parts, place / n_estimators, n_outcomes);
-            divided(of_outcome, place % n_estimators)
+            let of_outcome = &of_parts[place / n_estimators];
+            divided(of_outcome, of_parts.get(n_outcomes), place % n_estimators)
         })
         .collect()
 }
 
-/// The parts of one of so many outcomes: where there is only one, all of them.
-fn of_outcome<T>(of_parts: &[T], outcome: usize, n_outcomes: usize) -> &[T] {
-    if n_outcomes == 1 { of_parts } else { &of_parts[outcome..=outcome] }
-}
-
-/// The means of the first outcome over those of the second, where there is one, by the estimator at a place.
-fn divided(of_parts: &[Vec<Result<Means>>], place: usize) -> Result<Means> {
-    let mut means = of_parts[0][place].clone()?;
-    if let Some(per) = of_parts.get(1) {
+/// The means of an outcome over those of what it is per, where it is, by the estimator at a place.
+fn divided(
+    of_outcome: &[Result<Means>],
+    per: Option<&Vec<Result<Means>>>,
+    place: usize,
+) -> Result<Means> {
+    let mut means = of_outcome[place].clone()?;
+    if let Some(per) = per {
         let per = per[place].clone()?;
         for (arm, (mean, per)) in ["control", "treated"].into_iter().zip(means.iter_mut().zip(per))
         {

@@ -191,14 +191,14 @@ fn analytic(
         let means = if let Estimator::Adjusted(spec) = estimator {
             let rows = AdjustmentData::of_users(treatment, outcome, sample_weight);
             let score = CodedScore { spec: *score, scores: Some(scores) };
-            let found = adjusted_means_of_codes(&rows, &given, &score, *spec, monitor)?;
+            let found = adjusted_means_of_codes(&rows, &[], &given, &score, *spec, monitor)?;
             let Some(found) = found else { return Ok(None) };
-            found.means
+            found.first.means
         } else {
             let row_weights = RowWeights::of(sample_weight);
             let rows = IpwData { outcome, treatment, scores, row_weights };
             let fit = CodedScoreFit { given, penalty, link };
-            ipw_of_factors(&rows, estimator.weighting(), fit)?.means
+            ipw_of_factors(&rows, &[], estimator.weighting(), fit)?.of_first().means
         };
         let [control, treated] = means.influence;
         let influence: Vec<f64> = treated.iter().zip(&control).map(|(t, c)| t - c).collect();

@@ -11,7 +11,8 @@ use crate::design::covariates::Covariates;
 use crate::matrix::Matrix;
 use crate::outcome::adjusted_rows::AdjustmentData;
 use crate::outcome::coded::{CodedScore, adjusted_means_of_codes, inside_of_codes};
-use crate::outcome::doubly_robust::{Adjusted, ScoreSpec, adjusted_means};
+use crate::outcome::doubly_robust::{Adjusted, AdjustedOutcomes, OtherOutcome, ScoreSpec};
+use crate::outcome::several::adjusted_means_of_outcomes;
 use crate::outcome::{fit, model};
 use crate::reserve;
 use crate::score::spec::{PropensitySpec, penalty_on_users};
@@ -40,6 +41,8 @@ use crate::units::frequency::RowWeights;
 /// residual_influence : (n,) float64, or None
 ///     The part of each row's influence on the mean of its own arm that its residual makes, directly and through the
 ///     outcome model; like `leverage` on request.
+/// others : list of AdjustedEstimate
+///     Those of the further outcomes, where several were asked for.
 #[pyclass(frozen, get_all, module = "propensity.core")]
 pub struct AdjustedEstimate {
     estimate: f64,
@@ -54,6 +57,7 @@ pub struct AdjustedEstimate {
     outcome_aliased: Py<PyArray1<i64>>,
     leverage: Option<Py<PyArray1<f64>>>,
     residual_influence: Option<Py<PyArray1<f64>>>,
+    others: Vec<Py<AdjustedEstimate>>,
 }
 
 /// Estimate an effect with an outcome model for each arm, alone or together with a score model.
@@ -94,6 +98,9 @@ pub struct AdjustedEstimate {
 ///     takes a further pass.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
+/// others : list of (n,) arrays, optional
+///     Further outcomes of the same rows, which share the design, the scores and their model, and of linear outcome models
+///     the sums of products.
 ///
 /// Returns
 /// -------
@@ -112,7 +119,7 @@ pub struct AdjustedEstimate {
 #[pyo3(signature = (
     x, treatment, outcome, *, method, estimand="ATE", outcome_model="linear", penalty=0.0,
     score_model="logistic", score_columns=None, outcome_columns=None, sample_weight=None, frequency=None,
-    scores=None, factors=None, after=None, n_levels=None, leverage=false, n_threads=None
+    scores=None, factors=None, after=None, n_levels=None, leverage=false, n_threads=None, others=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn adjust(
@@ -135,10 +142,14 @@ pub fn adjust(
     n_levels: Option<&Bound<'_, PyAny>>,
     leverage: bool,
     n_threads: Option<&Bound<'_, PyAny>>,
+    others: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<AdjustedEstimate> {
     let given_x = arrays::given("x", x)?;
     let treatment = arrays::treatment(treatment)?;
     let outcome = arrays::column("outcome", outcome)?;
+    let others = others.map(|others| arrays::columns("others", others)).transpose()?;
+    let others = others.unwrap_or_default();
+    let others = others.iter().map(|other| other.as_slice()).collect::<Result<Vec<_>, _>>()?;
     let given = row_weights::given(sample_weight, frequency)?;
     let row_weights = given.row_weights()?;
     let scores = scores.map(|scores| arrays::column("scores", scores)).transpose()?;
@@ -162,20 +173,22 @@ pub fn adjust(
     let of_score = PropensitySpec { link, penalty, ..PropensitySpec::default() };
     let beside = if levels.is_empty() { None } else { Some(given_x.doubles("x")?) };
     let found = call::run(py, n_threads, None, |monitor| {
-        reserve::room_for(treatment.len(), needs::ADJUST)?;
+        let bytes = needs::ADJUST + others.len() * needs::ADJUST_AN_OUTCOME;
+        reserve::room_for(treatment.len(), bytes)?;
         let by_matrix = |x: Matrix<'_>| {
             let covariates = Covariates::standardized_among(x, row_weights.total)?;
             let score = &covariates.subset(&score_columns);
             let score = ScoreSpec { covariates: score, spec: of_score, scores };
             let outcome = covariates.subset(&outcome_columns);
-            adjusted_means(&data, &score, &outcome, spec, None, monitor)
+            adjusted_means_of_outcomes(&data, &others, &score, &outcome, spec, monitor)
         };
         let Some(numbers) = beside else { return by_matrix(x) };
         let given =
             NumbersAndFactors { x: numbers, factors: &levels.factors, after: &levels.after };
         let coded = CodedScore { spec: of_score, scores };
         if is_plain
-            && let Some(found) = adjusted_means_of_codes(&data, &given, &coded, spec, monitor)?
+            && let Some(found) =
+                adjusted_means_of_codes(&data, &others, &given, &coded, spec, monitor)?
         {
             return Ok(found);
         }
@@ -184,7 +197,11 @@ pub fn adjust(
             None => by_matrix(x),
         }
     })?;
-    Ok(converted(py, found, row_weights, leverage))
+    let AdjustedOutcomes { first, others } = found;
+    let first = converted(py, first, row_weights, leverage);
+    let others = others.into_iter().map(|own| Py::new(py, first.beside(py, own, row_weights)));
+    let others = others.collect::<PyResult<_>>()?;
+    Ok(AdjustedEstimate { others, ..first })
 }
 
 fn converted(
@@ -193,24 +210,53 @@ fn converted(
     row_weights: RowWeights<'_>,
     leverage: bool,
 ) -> AdjustedEstimate {
+    let array = |values: Vec<f64>| PyArray1::from_vec(py, values).unbind();
     let std_error = found.means.std_error_of_users(row_weights.frequency);
     let estimate = found.means.difference();
     let [mean_control, mean_treated] = found.means.mean();
-    let [influence_control, influence_treated] = found.means.influence;
+    let [influence_control, influence_treated] = found.means.influence.map(array);
     AdjustedEstimate {
         estimate,
         mean_treated,
         mean_control,
         std_error,
-        influence_treated: PyArray1::from_vec(py, influence_treated).unbind(),
-        influence_control: PyArray1::from_vec(py, influence_control).unbind(),
+        influence_treated,
+        influence_control,
         aliased: arrays::row_numbers(py, found.aliased.into_iter()).unbind(),
         diverging: arrays::row_numbers(py, found.diverging.into_iter()).unbind(),
         outcome_aliased: arrays::row_numbers(py, found.outcome_aliased.into_iter()).unbind(),
-        scores: found.scores.map(|scores| PyArray1::from_vec(py, scores).unbind()),
-        leverage: leverage.then(|| PyArray1::from_vec(py, found.leverage).unbind()),
-        residual_influence: leverage
-            .then(|| PyArray1::from_vec(py, found.residual_influence).unbind()),
+        scores: found.scores.map(array),
+        leverage: leverage.then(|| array(found.leverage)),
+        residual_influence: leverage.then(|| array(found.residual_influence)),
+        others: Vec::new(),
+    }
+}
+
+impl AdjustedEstimate {
+    /// A further outcome: with what is the same for all in the arrays of the first.
+    fn beside(&self, py: Python<'_>, own: OtherOutcome, row_weights: RowWeights<'_>) -> Self {
+        let OtherOutcome { means, leverage, residual_influence } = own;
+        let array = |values: Vec<f64>| PyArray1::from_vec(py, values).unbind();
+        let (estimate, [mean_control, mean_treated]) = (means.difference(), means.mean());
+        let std_error = means.std_error_of_users(row_weights.frequency);
+        let [influence_control, influence_treated] = means.influence.map(array);
+        let shared = self.leverage.as_ref().map(|shared| shared.clone_ref(py));
+        let residual_influence = shared.is_some().then(|| array(residual_influence));
+        Self {
+            estimate,
+            mean_treated,
+            mean_control,
+            std_error,
+            influence_treated,
+            influence_control,
+            aliased: self.aliased.clone_ref(py),
+            diverging: self.diverging.clone_ref(py),
+            outcome_aliased: self.outcome_aliased.clone_ref(py),
+            scores: self.scores.as_ref().map(|scores| scores.clone_ref(py)),
+            leverage: shared.map(|shared| leverage.map_or(shared, array)),
+            residual_influence,
+            others: Vec::new(),
+        }
     }
 }
 

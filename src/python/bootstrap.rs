@@ -81,10 +81,10 @@ pub struct Replicates {
 /// estimators : sequence
 ///     Specifications such as ``propensity.IPW("ATE")`` and ``propensity.NearestNeighbors("ATT")``.
 /// per : (n,) array, optional
-///     What the outcome is divided by, arm by arm: a ratio of two means in each.
+///     What the outcomes are divided by, arm by arm: a ratio of two means in each.
 /// others : list of (n,) arrays, optional
 ///     Further outcomes: their replicates are on the same draws and by the same refitted scores, and each costs a pass over
-///     the rows. Not with ``per``.
+///     the rows; ``per`` is what each is divided by.
 /// means : bool, default False
 ///     Whether to give the means of both arms, which other contrasts than the difference are made of.
 /// penalty : float, default 0.0
@@ -189,7 +189,7 @@ pub fn bootstrap(
     let others = others.iter().map(|other| other.as_slice()).collect::<Result<Vec<_>, _>>()?;
     let weights = row_weights::given(sample_weight, frequency)?;
     let RowWeights { total, frequency, .. } = weights.row_weights()?;
-    check_others(per.is_some(), frequency.is_some(), &others)?;
+    check_others(frequency.is_some(), &others)?;
     let of_means = means || per.is_some() || !others.is_empty();
     let mut estimators = estimators.iter().map(estimator).collect::<PyResult<Vec<_>>>()?;
     let (x, outcome) = (x.as_array(), outcome.as_slice()?);
@@ -211,10 +211,9 @@ pub fn bootstrap(
         given: &given,
         treatment: &treatment,
         outcome,
-        beside: match &per {
-            Some(per) => Beside::Per(per.as_slice()?),
-            None if others.is_empty() => Beside::Nothing,
-            None => Beside::Outcomes(&others),
+        beside: Beside {
+            others: &others,
+            per: per.as_ref().map(|per| per.as_slice()).transpose()?,
         },
         sample_weight: total,
         frequency,
@@ -323,13 +322,12 @@ fn bootstrap_of_matrix<'a>(
     Ok(Bootstrapped { estimates: pipeline.estimates, terms: pipeline.terms, replicates, analytic })
 }
 
-/// Ratios are of one outcome; of rows that stand for several users it is not known which outcomes go together.
-fn check_others(is_ratio: bool, counted: bool, others: &[&[f64]]) -> Result<(), Error> {
-    if others.is_empty() || !(is_ratio || counted) {
+/// Of rows that stand for several users it is not known which outcomes go together.
+fn check_others(counted: bool, others: &[&[f64]]) -> Result<(), Error> {
+    if others.is_empty() || !counted {
         return Ok(());
     }
-    let beside = if is_ratio { "per" } else { "frequency" };
-    let (found, allowed) = (format!("given beside {beside}"), "left out, or without it");
+    let (found, allowed) = ("given beside frequency".into(), "left out, or without it");
     Err(Error::Argument { name: "others", found, allowed })
 }
 

@@ -7,13 +7,15 @@ use super::codes::Codes;
 use super::{arrays, call, needs, options, row_weights, words};
 use crate::design::coded::NumbersAndFactors;
 use crate::design::covariates::Covariates;
+use crate::error::Error;
 use crate::matrix::Matrix;
 use crate::reserve;
 use crate::score::spec::penalty_on_users;
 use crate::units::frequency::RowWeights;
 use crate::weighting::coded_ipw::{CodedScoreFit, ipw_of_factors};
 use crate::weighting::influence::ScoreFit;
-use crate::weighting::ipw::{IpwData, IpwSpec, WeightedEstimate as Found};
+use crate::weighting::ipw::{IpwData, IpwSpec};
+use crate::weighting::ipw_outcomes::{WeightedEstimates as Found, ipw_of_outcomes};
 
 /// A weighted contrast of n rows.
 ///
@@ -33,6 +35,8 @@ use crate::weighting::ipw::{IpwData, IpwSpec, WeightedEstimate as Found};
 ///     Each row's influence on the two means: their covariance is the sum of products over n^2.
 /// n_truncated_treated, n_truncated_control : int
 ///     Rows whose weights were bounded.
+/// others : list of WeightedEstimate
+///     Those of the further outcomes, where several were asked for.
 #[pyclass(frozen, get_all, module = "propensity.core")]
 pub struct WeightedEstimate {
     estimate: f64,
@@ -46,28 +50,37 @@ pub struct WeightedEstimate {
     influence_control: Py<PyArray1<f64>>,
     n_truncated_treated: usize,
     n_truncated_control: usize,
+    others: Vec<Py<WeightedEstimate>>,
 }
 
 impl WeightedEstimate {
-    fn of(py: Python<'_>, found: Found, row_weights: RowWeights<'_>) -> Self {
-        let std_error = found.means.std_error_of_users(row_weights.frequency);
-        let estimate = found.means.difference();
-        let [mean_control, mean_treated] = found.means.mean();
-        let [influence_control, influence_treated] = found.means.influence;
+    /// The first of several estimates, with the others beside it; they share their weights.
+    fn of(py: Python<'_>, found: Found, row_weights: RowWeights<'_>) -> PyResult<Self> {
+        let weights = PyArray1::from_vec(py, found.weighting.weights).unbind();
+        let [ess_control, ess_treated] = found.weighting.ess;
         let [n_truncated_control, n_truncated_treated] = found.n_truncated;
-        Self {
-            estimate,
-            mean_treated,
-            mean_control,
-            std_error,
-            ess_treated: found.ess_treated,
-            ess_control: found.ess_control,
-            weights: PyArray1::from_vec(py, found.weights).unbind(),
-            influence_treated: PyArray1::from_vec(py, influence_treated).unbind(),
-            influence_control: PyArray1::from_vec(py, influence_control).unbind(),
-            n_truncated_treated,
-            n_truncated_control,
-        }
+        let mut each = found.means.into_iter().map(|means| {
+            let (estimate, [mean_control, mean_treated]) = (means.difference(), means.mean());
+            let std_error = means.std_error_of_users(row_weights.frequency);
+            let [influence_control, influence_treated] = means.influence;
+            Self {
+                estimate,
+                mean_treated,
+                mean_control,
+                std_error,
+                ess_treated,
+                ess_control,
+                weights: weights.clone_ref(py),
+                influence_treated: PyArray1::from_vec(py, influence_treated).unbind(),
+                influence_control: PyArray1::from_vec(py, influence_control).unbind(),
+                n_truncated_treated,
+                n_truncated_control,
+                others: Vec::new(),
+            }
+        });
+        let first = each.next().ok_or(Error::Overflow)?;
+        let others = each.map(|own| Py::new(py, own)).collect::<PyResult<_>>()?;
+        Ok(Self { others, ..first })
     }
 }
 
@@ -102,6 +115,8 @@ impl WeightedEstimate {
 ///     are those of the users one by one; weights and influence are of one of them.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
+/// others : list of (n,) arrays, optional
+///     Further outcomes of the same rows, which share weights, the model of the scores and the passes over its covariates.
 ///
 /// Returns
 /// -------
@@ -121,7 +136,7 @@ impl WeightedEstimate {
 #[pyo3(name = "ipw", signature = (
     outcome, treatment, scores, *, estimand="ATE", truncate=None, x=None, penalty=0.0,
     score_model="logistic", sample_weight=None, frequency=None, factors=None, after=None, n_levels=None,
-    n_threads=None
+    n_threads=None, others=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn ipw(
@@ -140,8 +155,12 @@ pub fn ipw(
     after: Option<&Bound<'_, PyAny>>,
     n_levels: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
+    others: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<WeightedEstimate> {
     let outcome = arrays::column("outcome", outcome)?;
+    let others = others.map(|others| arrays::columns("others", others)).transpose()?;
+    let others = others.unwrap_or_default();
+    let others = others.iter().map(|other| other.as_slice()).collect::<Result<Vec<_>, _>>()?;
     let treatment = arrays::treatment(treatment)?;
     let link = words::score_model(score_model)?;
     let scores = arrays::column("scores", scores)?;
@@ -161,17 +180,18 @@ pub fn ipw(
     let beside = x.as_ref().filter(|_| !codes.is_empty());
     let beside = beside.map(|x| x.doubles("x")).transpose()?;
     let found = call::run(py, n_threads, None, |_| {
-        reserve::room_for(treatment.len(), needs::IPW)?;
+        let bytes = needs::IPW + others.len() * needs::IPW_AN_OUTCOME;
+        reserve::room_for(treatment.len(), bytes)?;
         if let Some(x) = beside {
             let given = NumbersAndFactors { x, factors: &codes.factors, after: &codes.after };
-            return ipw_of_factors(&data, spec, CodedScoreFit { given, penalty, link });
+            return ipw_of_factors(&data, &others, spec, CodedScoreFit { given, penalty, link });
         }
         let among = |x| Covariates::standardized_among(x, row_weights.total);
         let covariates = terms.map(among).transpose()?;
         let model = covariates.as_ref().map(|covariates| ScoreFit { covariates, penalty, link });
-        crate::weighting::ipw::ipw(&data, spec, model)
+        ipw_of_outcomes(&data, &others, spec, model)
     })?;
-    Ok(WeightedEstimate::of(py, found, row_weights))
+    WeightedEstimate::of(py, found, row_weights)
 }
 
 /// The effect of the treatment under weights that are given: a difference of weighted means.
@@ -227,7 +247,7 @@ pub fn weighted_effect(
         reserve::room_for(treatment.len(), needs::IPW)?;
         crate::weighting::given::weighted_effect(outcome, &treatment, weights, row_weights)
     })?;
-    Ok(WeightedEstimate::of(py, found, row_weights))
+    WeightedEstimate::of(py, found.into(), row_weights)
 }
 
 /// What n rows weigh.

@@ -13,9 +13,13 @@ pub const LASSO_A_PAIR: usize = 32;
 pub const LASSO_A_PAIR_AND_CHUNK: usize = 8;
 pub const PREDICT: usize = 16;
 pub const IPW: usize = 64;
+/// Its values from their origin, and influence on two means.
+pub const IPW_AN_OUTCOME: usize = 36;
 /// Residuals and spreads of two fits, leverage, and influence on two means.
 pub const BALANCED_EFFECT: usize = 128;
 pub const ADJUST: usize = 256;
+/// Its values from their origin, influence on two means and of residuals, leverage.
+pub const ADJUST_AN_OUTCOME: usize = 60;
 /// Of one neighbour; what is kept of more does not grow with them.
 pub const MATCHES: usize = 256;
 pub const MATCHES_A_COLUMN: usize = 48;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::design::arrow::ArrowFactor;
 use crate::design::coded::{Coded, NO_DOUBT, NumbersAndFactors, Ridge, Sums};
 use crate::design::rank::presence;
+use crate::design::vectors::{OnRows, filled, on_rows};
 use crate::error::Result;
 use crate::reserve;
 use crate::weighting::influence::{ScoreModel, ScoreRows, WeightedTerms, by_row};
@@ -16,6 +17,25 @@ pub trait FittedScoreModel {
     /// # Errors
     /// As passes over rows have them.
     fn influence(&self, slope: &[f64]) -> Result<Vec<f64>>;
+
+    /// The same of `count` vectors of n slopes that `fill` gives, once `finish` has worked on it.
+    ///
+    /// # Errors
+    /// As passes over rows have them.
+    fn influences(
+        &self,
+        n: usize,
+        count: usize,
+        fill: &OnRows<'_>,
+        finish: &OnRows<'_>,
+    ) -> Result<Vec<Vec<f64>>> {
+        let one = |which: usize| {
+            let mut influence = self.influence(&filled(n, which, fill))?;
+            on_rows(&mut influence, which, finish);
+            Ok(influence)
+        };
+        (0..count).map(one).collect()
+    }
 }
 
 /// A score model of numbers and factors.
@@ -29,6 +49,16 @@ pub struct CodedScoreModel<'x> {
 impl FittedScoreModel for ScoreModel<'_> {
     fn influence(&self, slope: &[f64]) -> Result<Vec<f64>> {
         Ok(Self::influence(self, slope))
+    }
+
+    fn influences(
+        &self,
+        _: usize,
+        count: usize,
+        fill: &OnRows<'_>,
+        finish: &OnRows<'_>,
+    ) -> Result<Vec<Vec<f64>>> {
+        Ok(Self::influences(self, count, fill, finish))
     }
 }
 

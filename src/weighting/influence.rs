@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use crate::design::covariates::{CHUNK, Covariates};
 use crate::design::rank::{in_doubt, presence};
+use crate::design::vectors::OnRows;
 use crate::error::Result;
 use crate::kernels::{BLOCK, linear_predictor};
 use crate::linalg::{Cholesky, RANK_TOLERANCE};
@@ -226,6 +227,31 @@ impl<'x> ScoreModel<'x> {
         let rows = influence.par_iter_mut().zip(&self.residual).with_min_len(CHUNK);
         rows.for_each(|(x, r)| *x *= r);
         influence
+    }
+}
+
+impl ScoreModel<'_> {
+    /// [`Self::influence`] of `count` vectors of slopes that `fill` gives, in two passes over the rows for all of them,
+    /// once `finish` has worked on it.
+    #[must_use]
+    pub fn influences(
+        &self,
+        count: usize,
+        fill: &OnRows<'_>,
+        finish: &OnRows<'_>,
+    ) -> Vec<Vec<f64>> {
+        let slopes = |which: usize, first: usize, lane: &mut [f64]| {
+            fill(which, first, lane);
+            if let Some(of_log_odds) = &self.log_odds_slope {
+                lane.iter_mut().zip(&of_log_odds[first..]).for_each(|(slope, own)| *slope *= own);
+            }
+        };
+        let mut directions = self.covariates.gradients(count, &slopes);
+        directions.iter_mut().for_each(|direction| self.information.solve(direction));
+        self.covariates.linears(&directions, &|which, first, influence| {
+            influence.iter_mut().zip(&self.residual[first..]).for_each(|(x, r)| *x *= r);
+            finish(which, first, influence);
+        })
     }
 }
 

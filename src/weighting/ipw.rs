@@ -7,12 +7,11 @@ use crate::checks;
 use crate::design::covariates::CHUNK;
 use crate::error::{Error, Result};
 use crate::kernels::{ArmSums, BLOCK, Tallies, contrast_sums};
-use crate::outcome::origin::Measured;
-use crate::units::frequency::{RowWeights, users_of, whole};
+use crate::units::frequency::{RowWeights, users_of};
 use crate::units::tally::{Outcomes, Units};
-use crate::weighting::coded_influence::FittedScoreModel;
 use crate::weighting::estimand::Estimand;
-use crate::weighting::influence::{ArmMeans, ScoreFit, ScoreModel, by_row, of_one_user};
+use crate::weighting::influence::{ArmMeans, ScoreFit, by_row};
+use crate::weighting::ipw_outcomes::ipw_of_outcomes;
 use crate::weighting::sizes::{effective_number_of_users, effective_sample_size};
 use crate::weighting::truncation::{Weighed, bounds};
 
@@ -90,12 +89,12 @@ pub fn weighting(
 }
 
 /// Bounds on the weights of both arms, controls first.
-type Bounds = [f64; 2];
+pub(super) type Bounds = [f64; 2];
 
 const UNBOUNDED: Bounds = [f64::INFINITY; 2];
 
 /// The balancing weights times the sample weights.
-fn total_weights(
+pub(super) fn total_weights(
     treatment: &[bool],
     scores: Option<(&[f64], Estimand)>,
     sample_weight: Option<&[f64]>,
@@ -157,77 +156,11 @@ pub fn ipw(
     spec: IpwSpec,
     score_model: Option<ScoreFit<'_, '_>>,
 ) -> Result<WeightedEstimate> {
-    check(data)?;
-    if let Some(model) = score_model {
-        checks::same_length("x", model.covariates.n_rows(), data.outcome.len())?;
-        checks::penalty(model.penalty)?;
-    }
-    let IpwData { treatment, scores, row_weights, .. } = *data;
-    let model = score_model
-        .map(|model| ScoreModel::new(model, treatment, scores, row_weights.total))
-        .transpose()?;
-    ipw_by_model(data, spec, model.as_ref().map(|model| model as &dyn FittedScoreModel))
-}
-
-/// As [`ipw`], with the model of the scores.
-///
-/// # Errors
-/// Those of [`ipw`].
-pub(super) fn ipw_by_model(
-    data: &IpwData<'_>,
-    spec: IpwSpec,
-    model: Option<&dyn FittedScoreModel>,
-) -> Result<WeightedEstimate> {
-    spec.check()?;
-    let IpwData { outcome, treatment, scores, row_weights } = *data;
-    let RowWeights { total: sample_weight, frequency, .. } = row_weights;
-    let measured = Measured::from_their_middle(outcome, sample_weight);
-    let outcome = &*measured.values;
-    let n = outcome.len();
-    let estimand = spec.estimand;
-    let bounds = bounds_of_rows(data, spec);
-    let contrast = Contrast::of_rows(&IpwData { outcome, ..*data }, estimand, bounds);
-    let (mean_treated, mean_control) = contrast.means()?;
-    let row_weight = |i: usize| row_weights.total(i);
-    let weights = total_weights(treatment, Some((scores, estimand)), sample_weight, bounds);
-    let has_bounds = spec.truncate.is_some();
-    let is_bounded = |i: usize| {
-        has_bounds && estimand.weight(treatment[i], scores[i]) > bounds[usize::from(treatment[i])]
-    };
-    let slope = |i: usize| {
-        let slope = row_weight(i) * estimand.weight_slope(treatment[i], scores[i]);
-        if is_bounded(i) { 0.0 } else { slope }
-    };
-    let is_cut = |i: &usize| is_bounded(*i) && row_weight(*i) > 0.0;
-    let n_truncated = [false, true].map(|arm| {
-        let cut = (0..n).filter(|i| is_cut(i) && treatment[*i] == arm);
-        whole(cut.map(|i| users_of(frequency, i)).sum())
-    });
-    let influence = |arm: bool, mean: f64| -> Result<Vec<f64>> {
-        let own = |i: usize| if treatment[i] == arm { outcome[i] - mean } else { 0.0 };
-        let through_scores =
-            model.map(|model| model.influence(&by_row(n, |i| slope(i) * own(i)))).transpose()?;
-        let added = by_row(n, |i| {
-            let through_scores = through_scores.as_ref().map_or(0.0, |through| through[i]);
-            weights[i] * own(i) + through_scores
-        });
-        Ok(of_one_user(added, contrast.weight[usize::from(arm)], sample_weight, frequency))
-    };
-    Ok(WeightedEstimate {
-        means: ArmMeans {
-            origin: measured.origin,
-            above: [mean_control, mean_treated],
-            influence: [influence(false, mean_control)?, influence(true, mean_treated)?],
-        },
-        ess_treated: effective_size_of(true, treatment, &weights, frequency),
-        ess_control: effective_size_of(false, treatment, &weights, frequency),
-        weights: shared_out(weights, frequency),
-        n_truncated,
-    })
+    Ok(ipw_of_outcomes(data, &[], spec, score_model)?.of_first())
 }
 
 /// The bounds on the weights of rows; none where the weights are to be left as they are.
-fn bounds_of_rows(data: &IpwData<'_>, spec: IpwSpec) -> Bounds {
+pub(super) fn bounds_of_rows(data: &IpwData<'_>, spec: IpwSpec) -> Bounds {
     let Some(q) = spec.truncate else { return UNBOUNDED };
     let IpwData { outcome, treatment, scores, row_weights } = *data;
     let RowWeights { total: sample_weight, frequency, .. } = row_weights;
@@ -256,7 +189,7 @@ pub(super) fn check(data: &IpwData<'_>) -> Result<()> {
 pub struct Contrast {
     estimand: Estimand,
     bounds: Bounds,
-    weight: [f64; 2],
+    pub(super) weight: [f64; 2],
     total: [f64; 2],
 }
 
@@ -300,7 +233,7 @@ impl Contrast {
     }
 
     /// Of rows as they are: by chunks, merged in their order.
-    fn of_rows(data: &IpwData<'_>, estimand: Estimand, bounds: Bounds) -> Self {
+    pub(super) fn of_rows(data: &IpwData<'_>, estimand: Estimand, bounds: Bounds) -> Self {
         let n = data.outcome.len();
         let chunk = |first: usize| {
             let rows = first..n.min(first + CHUNK);

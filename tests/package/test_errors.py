@@ -428,7 +428,16 @@ def test_matches_of_other_rows_are_refused(users):
     [
         ({"estimators": [ps.IPW(), ps.IPW()]}, "estimators: 'IPW ATE' occurs twice or more; give each once"),
         ({"estimators": []}, "estimators: at least one is needed"),
-        ({"estimators": ["IPW"]}, "a specification such as IPW() is needed, not 'IPW'"),
+        ({"estimators": ["psm"]}, "a specification such as IPW() is needed, not 'psm'"),
+        (
+            {"estimators": ["IPW"]},
+            "'IPW' is a word of tables; give what it stands for: estimators=[ps.IPW()]",
+        ),
+        (
+            {"estimators": ["IPW ATT", "naive gap", "1-nn ATT", ps.AIPW()]},
+            'give what they stand for: estimators=[ps.IPW("ATT"), ps.NearestNeighbors("ATT"), ps.AIPW(',
+        ),
+        ({"estimators": ["naive gap"]}, "'naive gap' stands in every table of estimate by itself"),
         ({"estimators": [ps.IPW]}, "IPW is a class; call it: IPW()"),
         ({"n_reps": 0}, "n_reps must be a whole number of at least 2, not 0"),
         ({"n_reps": 2.5}, "n_reps must be a whole number"),

@@ -8,7 +8,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 import propensity as ps
 import reference
 from propensity import core
-from propensity.errors import InvalidInputError
 
 LINEAR = [
     ps.IPW("ATE"),
@@ -78,10 +77,37 @@ def test_means_of_several_outcomes_make_their_differences():
         assert_array_equal(np.diff(own.means.replicates, axis=-1)[..., 0], own.replicates)
 
 
-def test_several_outcomes_are_of_no_ratio():
-    x, treatment, one, other = rows(100, "rows")
-    with pytest.raises(InvalidInputError, match=r"others must be left out, .* not given beside per"):
-        core.bootstrap(x, treatment, one, per=other + 1, others=[other], estimators=LINEAR[:1])
+@pytest.mark.parametrize("kind", ["cells", "rows"])
+def test_ratios_of_several_outcomes_are_of_the_means_of_all_columns(kind):
+    x, treatment, one, other = rows(400, kind)
+    options = {"estimators": [*LINEAR, *MATCHING], "n_reps": 10, "seed": 4}
+    found = core.bootstrap(x, treatment, one, others=[other], per=other + 1, **options)
+    # The same columns as outcomes have the same draws, and their means the ratios.
+    of_columns = core.bootstrap(x, treatment, one, others=[other, other + 1], means=True, **options)
+    columns = [own.means for own in (of_columns, *of_columns.others)]
+    for place, own in enumerate((found, *found.others)):
+        ratio = columns[place].replicates / columns[-1].replicates
+        assert_allclose(own.means.replicates, ratio, rtol=1e-12)
+        assert_allclose(own.replicates, ratio[..., 1] - ratio[..., 0], atol=1e-12)
+        assert_allclose(own.means.estimates, columns[place].estimates / columns[-1].estimates, rtol=1e-12)
+
+
+@pytest.mark.parametrize("studentized", [False, True])
+def test_each_ratio_has_the_errors_that_it_has_by_itself(studentized):
+    x, treatment, one, other = rows(300, "rows")
+    options = {"estimators": LINEAR[:5], "n_reps": 6, "seed": 4, "studentized": studentized}
+    analytic = {**options, "analytic": True}
+    found = core.bootstrap(x, treatment, one, others=[other], per=other + 1, **analytic)
+    for own, outcome in ((found, one), (*found.others, other)):
+        alone = core.bootstrap(x, treatment, outcome, per=other + 1, **analytic)
+        assert_allclose(own.means.analytic_covariance, alone.means.analytic_covariance, rtol=1e-8)
+        assert_allclose(own.means.products, alone.means.products, rtol=1e-6)
+    twice = core.bootstrap(x, treatment, one, others=[one], per=other + 1, **options)
+    alone = core.bootstrap(x, treatment, one, per=other + 1, **options)
+    for own in (twice, *twice.others):
+        assert_allclose(own.replicates, alone.replicates, rtol=1e-8)
+        if studentized:
+            assert_allclose(own.means.covariances, alone.means.covariances, rtol=1e-6)
 
 
 @pytest.fixture
@@ -130,6 +156,18 @@ def test_cells_sum_up_each_outcome_by_itself(df):
     assert_array_equal(results["stayed"].replicates, alone.replicates)
 
 
-def test_ratio_of_several_outcomes_is_refused(df):
-    with pytest.raises(InvalidInputError, match="per: a bootstrap is of one ratio, and 2 outcomes are named"):
-        ps.bootstrap(df.assign(v=1.0), outcome=["bought", "stayed"], per="v", **ROLES)
+@pytest.mark.parametrize("contrast", ["difference", "percent"])
+def test_ratios_of_several_outcomes_are_those_of_ipw(df, contrast):
+    df = df.assign(views=df["stayed"] + 1.0)
+    options = {"contrast": contrast, "per": "views"}
+    results = ps.bootstrap(
+        df, outcome=["bought", "stayed"], **ROLES, **options, estimators=[ps.IPW("ATE")], n_reps=400
+    )
+    assert isinstance(results, ps.BootstrapResults)
+    model = ps.fit_propensity(df, **ROLES)
+    for name, result in results.items():
+        effect = ps.ipw(df, outcome=name, treatment="t", scores=model, **options)
+        assert result.measured == f"{name} per views"
+        assert_allclose(result.estimates.iloc[0], effect.estimate, rtol=1e-9)
+        assert_allclose(result.analytic_std_errors.iloc[0], effect.std_error, rtol=1e-7)
+        assert 0.8 < result.std_errors.iloc[0] / effect.std_error < 1.25  # percent: of the logarithm, both

@@ -153,7 +153,8 @@ def test_cautions_stand_in_the_notes():
     ("options", "message"),
     [
         ({"estimators": []}, "estimators: at least one is needed"),
-        ({"estimators": ["IPW"]}, r"estimators: a specification such as IPW\(\) is needed, not 'IPW'"),
+        ({"estimators": ["psm"]}, r"estimators: a specification such as IPW\(\) is needed, not 'psm'"),
+        ({"estimators": ["IPW"]}, r"'IPW' is a word of tables; .* estimators=\[ps\.IPW\(\)\]"),
         ({"estimators": [ps.IPW(), ps.IPW("ATE")]}, "estimators: 'IPW ATE' occurs twice or more"),
         ({"level": 95}, "level must lie between 0 and 1"),
     ],

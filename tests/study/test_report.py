@@ -120,7 +120,9 @@ def test_groups_and_hidden_confounding_of_the_facts_are_those_of_the_functions(l
 def test_every_number_of_the_page_is_that_of_the_facts(facts, page):
     shown = cells(page, "What each estimate rests on")
     points = cells(
-        page, "The raw gap (dashed) and the estimates; the dashed line is no effect, in points of 100"
+        page,
+        f"The raw gap (dashed) and the estimates of the effect on {OUTCOME}; "
+        "the dashed line is no effect, in points of 100",
     )
     for row in facts["estimates"]:
         worth = [f"{row['ess_treated']:,.0f}", f"{row['ess_control']:,.0f}"]
@@ -133,7 +135,7 @@ def test_every_number_of_the_page_is_that_of_the_facts(facts, page):
     for row in facts["balance"]["terms"]:
         for said, value in zip(balance[row["term"]][1:], row["smd"].values(), strict=True):
             assert float(said) == pytest.approx(value, abs=5.01e-4)
-    groups = cells(page, "Effect in each group of engagement_tier, by AIPW")
+    groups = cells(page, f"Effect on {OUTCOME} in each group of engagement_tier, by AIPW")
     for row in facts["groups"][0]["rows"]:
         assert groups[row["group"]][1] == f"{100 * row['estimate']:+.1f} points"
     arms = cells(page, "Scores of both arms")
@@ -141,10 +143,7 @@ def test_every_number_of_the_page_is_that_of_the_facts(facts, page):
         expected = [f"{row['n']:,}", *(written(row[q]) for q in ("5%", "50%", "95%"))]
         assert arms[row["arm"]][:4] == expected
     for sentence in facts["summary"]:
-        assert (
-            html.escape(sentence, quote=False) in html.unescape(page).replace("&", "&amp;")
-            or sentence in page
-        )
+        assert sentence in html.unescape(page)
 
 
 def test_facts_are_plain_and_can_be_written_as_json(facts, lalonde):

@@ -130,7 +130,25 @@ def test_several_outcomes_are_estimated_and_the_first_is_spoken_of(logs):
     assert isinstance(found, ps.EstimatesByOutcome)
     assert study.estimates is found["retained_7d"]
     assert "retained_7d" in study.summary()
-    assert OUTCOME not in study.sentences()[0]
+    first, *_, last = study.sentences()
+    assert OUTCOME not in first
+    effect = found[OUTCOME].effects[study.effect_label]
+    assert last.startswith(f"By {study.effect_label}, {OUTCOME} moved by {100 * effect.estimate:+.1f} points")
+    assert f'study.on("{OUTCOME}")' in last
+    assert study.to_dict()["title"] == f"{TREATMENT} and retained_7d, {OUTCOME}"
+
+
+def test_study_on_another_outcome_is_the_study_of_it_alone(logs):
+    several = ps.Study(logs, outcome=["retained_7d", OUTCOME], **ROLES, estimand="ATT", seed=3)
+    model, own = several.model, several.on(OUTCOME)
+    alone = ps.Study(logs, outcome=OUTCOME, **ROLES, estimand="ATT", seed=3)
+    assert own.model is model
+    assert several.on(OUTCOME) is own
+    assert own.on(OUTCOME) is own
+    pd.testing.assert_frame_equal(own.estimate().table, alone.estimate().table)
+    assert own.sentences() == alone.sentences()
+    with pytest.raises(InvalidInputError, match=r"outcome must be one of 'retained_7d'.*not 'cost_usd'"):
+        several.on("cost_usd")
 
 
 def test_other_estimands_are_spoken_of(logs):

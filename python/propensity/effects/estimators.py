@@ -6,7 +6,6 @@ what has `n_neighbors` is matching, what has a `method` uses an outcome model or
 weighting; what puts rows into subclasses it does not know.
 """
 
-from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, Literal, TypeAlias, get_args
 
@@ -355,37 +354,3 @@ class Regrouping:
     def label(self) -> str:
         """The name of this estimator in tables and plots."""
         return f"{self.method} {self.estimand}"
-
-
-def check_estimators(estimators: Sequence[Estimator], penalty: float) -> None:
-    """Require specifications with different labels, and a score model for a penalty to act on."""
-    if not isinstance(estimators, list | tuple):
-        raise TypeError(f"estimators: a list of specifications such as IPW() is needed, not {estimators!r}")
-    labels = []
-    for estimator in estimators:
-        if not isinstance(estimator, Estimator):
-            raise InvalidInputError(f"estimators: {_no_specification(estimator)}")
-        labels.append(estimator.label)
-    twice = [label for label in dict.fromkeys(labels) if labels.count(label) > 1]
-    if twice or not labels:
-        verb = "occurs" if len(twice) == 1 else "occur"
-        more_than_once = f"{checks.listed(twice)} {verb} twice or more; give each once"
-        problem = more_than_once if twice else "at least one is needed"
-        raise InvalidInputError(f"estimators: {problem}")
-    checks.number("penalty", penalty, minimum=0.0)
-    if penalty and not any(map(_takes_penalty, estimators)):
-        raise InvalidInputError(
-            f"penalty: none of the estimators has a score model for {penalty!r} to act on; leave it out"
-        )
-
-
-def _no_specification(given: object) -> str:
-    """Say what is needed in place of something that specifies no estimator."""
-    if isinstance(given, type) and issubclass(given, Estimator):
-        return f"{given.__name__} is a class; call it: {given.__name__}()"
-    return f"a specification such as IPW() is needed, not {given!r}"
-
-
-def _takes_penalty(spec: Estimator) -> bool:
-    """Whether a specification has a model for a penalty to act on."""
-    return spec.needs_score or (isinstance(spec, ScoreSpecification) and isinstance(spec.score_model, str))

@@ -16,13 +16,15 @@ from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
+from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame
 from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates, parse_covariates
 from propensity.frames.tidying import Missing, Tidying
+from propensity.outcomes.adjusted import adjusted_effects
 from propensity.outcomes.by_group import means_by_group
 from propensity.outcomes.fitted import with_fitted_scores
-from propensity.outcomes.models import Roles, adjusted_effects, require_known
+from propensity.outcomes.models import Roles, require_known
 from propensity.outcomes.options import Options
 from propensity.outcomes.questions import Question
 from propensity.outcomes.within_groups import adjusted_within
@@ -233,7 +235,8 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
     read = asked.read(df, roles)
     if within:
         return adjusted_within(read, asked, spec, 0.0)
-    adjusted = adjusted_effects(read.study, spec, None, asked.of_parts)
+    columns = outcome_names(asked.metrics.columns)
+    adjusted = adjusted_effects(read.study, spec, None, asked.of_parts, columns)
     effects = asked.answer(read.measured, adjusted, partial(means_by_group, adjusted))
     adjusted.warn_of_terms()
     return effects

@@ -8,8 +8,9 @@ from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPWRA
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.several import Effects
+from propensity.frames.columns import outcome_names
+from propensity.outcomes.adjusted import adjusted_effects
 from propensity.outcomes.by_group import means_by_group
-from propensity.outcomes.models import adjusted_effects
 from propensity.outcomes.questions import MeasuredStudy, Question
 
 
@@ -21,7 +22,8 @@ def with_fitted_scores(
     fitted.warn_of_terms()
     fitted.warn_of_separation()
     fitted.warn_of_weights()
-    adjusted = adjusted_effects(read.study, spec, fitted, asked.of_parts)
+    columns = outcome_names(asked.metrics.columns)
+    adjusted = adjusted_effects(read.study, spec, fitted, asked.of_parts, columns)
     effects = asked.answer(
         read.measured, adjusted, partial(means_by_group, adjusted), [str(fitted.separation)]
     )

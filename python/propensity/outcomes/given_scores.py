@@ -15,6 +15,7 @@ from propensity.errors import InvalidInputError
 from propensity.frames.columns import outcome_names
 from propensity.frames.grouping import Grouping
 from propensity.frames.native import AnyFrame
+from propensity.outcomes.adjusted import AdjustedEffects, adjusted_effects
 from propensity.outcomes.by_group import means_by_group
 from propensity.outcomes.cross_fitted import (
     CrossFittedEffects,
@@ -22,7 +23,7 @@ from propensity.outcomes.cross_fitted import (
     warn_of_cross_fitted_terms,
 )
 from propensity.outcomes.known_scores import KnownScoreEffects, known_score_effects
-from propensity.outcomes.models import AdjustedEffects, Roles, Study, adjusted_effects
+from propensity.outcomes.models import Roles, Study
 from propensity.outcomes.questions import Question
 from propensity.outcomes.split_scores import split_of_given
 from propensity.scores.cross_fitted import CrossFittedScores
@@ -60,7 +61,7 @@ def effects_of_given_scores(
     elif isinstance(scores, PropensityModel):
         fitted = _as_fitted_here(study, scores, scored)
         study = replace(study, score=fitted.rows)
-        effect_on = adjusted_effects(study, spec, fitted, contrast)
+        effect_on = adjusted_effects(study, spec, fitted, contrast, outcome_names(outcome))
         group_means = partial(means_by_group, effect_on)
     else:
         effect_on = known_score_effects(study, scored, spec, contrast)

@@ -1,23 +1,17 @@
-"""A score model and outcome models on the same rows: their terms, and the effects that follow."""
+"""A score model and outcome models on the same rows: their terms, and what the core is given of them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from propensity import core
-from propensity.effects.arms import Means, Weighting
-from propensity.effects.cautions import adjustment_cautions, terms_cautions
+from propensity.effects.cautions import adjustment_cautions
 from propensity.effects.clusters import require_one_way
-from propensity.effects.contrasts import Contrast
-from propensity.effects.effect import Effect
-from propensity.effects.estimators import AIPW, IPWRA, RegressionAdjustment
-from propensity.effects.leverage import Leverage
 from propensity.effects.sample import Sample, read_sample, rows_there
 from propensity.errors import SeparationError
 from propensity.frames import checks, rowwise_checks
@@ -33,14 +27,7 @@ from propensity.outcomes.extrapolation import naming_rows_outside
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.inputs import Inputs
 from propensity.scores.learners import ScoreWord
-from propensity.scores.scored import FittedScores, ScoreRows, warn_of_left_out
-from propensity.weighting.doubts import weighting_cautions
-
-STACKED = {
-    "aipw": "stacked estimating equations of score, outcome models and means",
-    "ipwra": "stacked estimating equations of score, weighted outcome models and means",
-    "regression": "stacked estimating equations of outcome models and means",
-}
+from propensity.scores.scored import ScoreRows, warn_of_left_out
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +146,8 @@ def require_known(df: AnyFrame, roles: Roles) -> None:
 def require_modelled(study: Study, outcome: str, estimators: Iterable[object]) -> None:
     """Require of an outcome that there are such models of it as estimators ask for, in each arm."""
     asked = [getattr(spec, "outcome_model", None) for spec in estimators]
+    if set(asked) <= {None, "linear"}:
+        return  # which are of any numbers
     sample = study.sample
     y, low, high = sample.frame.outcome(outcome), *sample.frame.ends(outcome)
     if "logistic" in asked and sample.frequency is not None:
@@ -172,100 +161,6 @@ def require_modelled(study: Study, outcome: str, estimators: Iterable[object]) -
             there = rows & sample.present_rows
             values, index = seen.get(model, y), sample.frame.index
             rowwise_checks.modelled(model, values, there, f"column '{outcome}'", whose, index)
-
-
-@dataclass(frozen=True, eq=False)
-class AdjustedEffects:
-    """What estimates the effect on an outcome with parametric models, the score being fitted already."""
-
-    study: Study
-    spec: AIPW | IPWRA | RegressionAdjustment
-    fitted: FittedScores | None
-    contrast: Contrast
-    weighting: Weighting
-    cautions: tuple[Warning, ...]
-    left_out: dict[int, None] = field(default_factory=dict)
-
-    @property
-    def estimand(self) -> str:
-        """Whose effect."""
-        return self.spec.estimand
-
-    @property
-    def se_method(self) -> str:
-        """How standard errors are made."""
-        return STACKED[self.spec.method]
-
-    def __call__(self, outcome: str) -> Effect:
-        """Estimate one effect."""
-        return self.study.sample.effect(
-            outcome,
-            self.means(outcome),
-            self.weighting,
-            estimand=self.spec.estimand,
-            contrast=self.contrast,
-            se_method=self.se_method,
-            cautions=self.cautions,
-            covariates=self.study.columns,
-            scores=None if self.fitted is None else self.fitted.scores,
-        )
-
-    def warn_of_terms(self) -> None:
-        """Warn of terms that the outcome models leave out, but of none that the score model warned of."""
-        told = None if self.fitted is None else self.fitted.dropped
-        warn_of_outcome_terms(self.study, self.left_out, told)
-
-    def means(self, outcome: str) -> Means:
-        """Estimate the means of both arms."""
-        study, sample = self.study, self.study.sample
-        require_modelled(study, outcome, [self.spec])
-        x, beside = given_to_core(study)
-        with naming_separation_of_outcome(study), naming_rows_outside_models(study):
-            found = core.adjust(
-                x,
-                sample.treated,
-                sample.frame.outcome(outcome),
-                method=self.spec.method,
-                estimand=self.spec.estimand,
-                outcome_model=self.spec.outcome_model,
-                penalty=0.0 if self.fitted is None else self.fitted.fit.penalty,
-                score_model=LOGISTIC if self.fitted is None else self.fitted.fit.score_model,
-                **sample.row_weights,
-                scores=None if self.fitted is None else self.fitted.scores,
-                leverage=True,
-                **beside,
-            )
-        self.left_out.update(dict.fromkeys(map(int, found.outcome_aliased)))
-        assert found.leverage is not None
-        assert found.residual_influence is not None
-        return Means(
-            found.mean_treated,
-            found.mean_control,
-            found.influence_treated,
-            found.influence_control,
-            difference=found.estimate,
-            leverage=Leverage(found.leverage, found.residual_influence),
-        )
-
-
-def adjusted_effects(
-    study: Study,
-    spec: AIPW | IPWRA | RegressionAdjustment,
-    fitted: FittedScores | None,
-    contrast: Contrast,
-) -> AdjustedEffects:
-    """Weigh the rows, as far as that needs no outcome."""
-    sample = study.sample
-    cautions: tuple[Warning, ...] = ()
-    if fitted is None:
-        weighting = sample.unweighted()
-    else:
-        weighting = sample.weighting(fitted.scores, spec.estimand)
-        cautions = weighting_cautions(sample, fitted.scored, weighting, estimand=spec.estimand, alone=False)
-    rows = (weighting.ess_treated, weighting.ess_control) if spec.method == "ipwra" else sample.outcome_rows()
-    weighted, n_terms = spec.method == "ipwra", study.outcome.design.n_terms + 1
-    few = terms_cautions(rows, n_terms, spec.estimand, weighted=weighted)
-    return AdjustedEffects(study, spec, fitted, contrast, weighting, (*study.cautions, *cautions, *few))
 
 
 def warn_of_outcome_terms(study: Study, columns: Iterable[int], told: Collection[str] | None) -> None:

@@ -12,8 +12,9 @@ from propensity.effects.separate_groups import effects_within
 from propensity.errors import CollinearityWarning
 from propensity.frames.checks import Rows
 from propensity.frames.columns import outcome_names
+from propensity.outcomes.adjusted import AdjustedEffects, adjusted_effects
 from propensity.outcomes.cross_fitted import CrossFittedEffects
-from propensity.outcomes.models import AdjustedEffects, Study, adjusted_effects
+from propensity.outcomes.models import Study
 from propensity.outcomes.questions import MeasuredStudy, Question
 from propensity.outcomes.split_scores import cross_fitted
 from propensity.scores.inputs import Inputs
@@ -64,8 +65,9 @@ def _effects_of(
     fitted = None
     if not isinstance(spec, RegressionAdjustment):
         fitted = fitted_to(every, rows, penalty, hear, spec.score_model).usable(part.sample.frame.index)
-    adjusted = adjusted_effects(part, spec, fitted, "difference")
-    for name in outcome_names(asked.metrics.columns):
+    columns = outcome_names(asked.metrics.columns)
+    adjusted = adjusted_effects(part, spec, fitted, "difference", columns)
+    for name in columns:
         adjusted.means(name)
     told = () if fitted is None else fitted.fit.aliased
     others = [column for column in adjusted.left_out if column not in told]

@@ -9,6 +9,7 @@ from typing import Required, TypedDict, Unpack, get_args, overload
 import numpy as np
 
 from propensity import core
+from propensity.effects.asked_estimators import check_estimators
 from propensity.effects.contrasts import Contrast
 from propensity.effects.estimators import (
     AIPW,
@@ -17,7 +18,6 @@ from propensity.effects.estimators import (
     Balancing,
     Estimator,
     RegressionAdjustment,
-    check_estimators,
 )
 from propensity.effects.given_away import constant_cautions
 from propensity.effects.matching_specification import FullMatching, NearestNeighbors
@@ -130,8 +130,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     outcome_covariates : list of str, or str, or None, default None
         Of the outcome models, where they differ from those of the score.
     per : str or None, default None
-        What the outcome is divided by, arm by arm, as for `ipw`: clicks per view. Both columns share the
-        draws and the refitted scores of a replicate.
+        What the outcome is divided by, arm by arm, as for `ipw`: clicks per view; of several outcomes each.
+        All columns share the draws and the refitted scores of a replicate.
     contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
         What the two means are made into, as for `ipw`; "percent" is the lift.
     penalty : float, default 0.0
@@ -363,14 +363,10 @@ def _check_estimators(
 
 
 def _require_countable(df: AnyFrame, estimators: Sequence[Estimator], metrics: Metrics) -> None:
-    """Require of cells that nothing asked for needs more than sums over users, and of ratios one outcome."""
+    """Require of cells that nothing asked for needs more than sums over users."""
     names = outcome_names(metrics.outcome)
     if len(names) > 1:
         require_users(df, "outcome", "a bootstrap of several outcomes that tell cells apart")
-    if len(names) > 1 and metrics.per is not None:
-        raise InvalidInputError(
-            f"per: a bootstrap is of one ratio, and {len(names):,} outcomes are named; ask for each in turn"
-        )
     for spec in estimators:
         if isinstance(spec, IPW) and spec.truncate is not None:
             require_users(

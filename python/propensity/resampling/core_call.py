@@ -32,7 +32,7 @@ def run_on(
 ) -> Callable[..., core.Replicates]:
     """Give the core's bootstrap of the rows that are there, for as many replicates as are asked for later.
 
-    `outcomes` are their columns, and that which the one is divided by.
+    `outcomes` are their columns, and that which each is divided by.
     """
     sample, (names, per) = study.sample, outcomes
     columns = names if per is None else [*names, per]
@@ -40,9 +40,8 @@ def run_on(
     x, places = _columns(study, balanced, there)
     drawn = groups.numbered(partial(places_of_rows, study, columns), there)
     own = [sample.frame.outcome(name)[there].copy() for name in columns]
-    if (
-        len(names) > 1 and not what["means"]
-    ):  # differences are taken of means, which lose digits far from zero
+    # Differences are taken of means, which lose digits far from zero; ratios are of the means themselves.
+    if len(names) > 1 and per is None and not what["means"]:
         own = [y - origin_of(y, np.ones(len(y), dtype=bool)) for y in own]
     return partial(
         core.bootstrap,
@@ -55,7 +54,7 @@ def run_on(
         frequency=None if sample.frequency is None else sample.frequency[there],
         **places,
         per=None if per is None else own[-1],
-        others=own[1:] if per is None else None,
+        others=own[1 : len(names)],
         **options.core_options,
         **what,
     )

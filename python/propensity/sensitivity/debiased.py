@@ -13,9 +13,10 @@ from propensity.effects.estimators import AIPW
 from propensity.effects.sample import Sample
 from propensity.errors import OverlapWarning
 from propensity.frames.checks import Floats
+from propensity.outcomes.adjusted import adjusted_effects
 from propensity.outcomes.augmented import averages_over
 from propensity.outcomes.cross_fitted import Predicted, cross_fitted_effects, outcomes_of_repeats
-from propensity.outcomes.models import Study, adjusted_effects
+from propensity.outcomes.models import Study
 from propensity.outcomes.outcome_learners import ByArm, origin_for
 from propensity.outcomes.split_scores import fitted_scores, split_of_fitted
 from propensity.scores.learners import own_learner

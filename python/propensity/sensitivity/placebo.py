@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from propensity.effects import inference
+from propensity.effects.asked_estimators import check_estimators
 from propensity.effects.effect import Effect
-from propensity.effects.estimators import AIPW, Estimator, check_estimators
+from propensity.effects.estimators import AIPW, Estimator
 from propensity.effects.subclass_specification import AnyMatching
 from propensity.errors import InvalidInputError
 from propensity.frames import checks

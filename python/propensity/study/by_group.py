@@ -13,9 +13,9 @@ from propensity.effects.estimators import IPW, Balancing, Estimator
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.subclass_specification import AnyMatching
 from propensity.frames.grouping import Grouping
+from propensity.outcomes.adjusted import AdjustedEffects
 from propensity.outcomes.by_group import means_by_group
 from propensity.outcomes.cross_fitted import CrossFittedEffects
-from propensity.outcomes.models import AdjustedEffects
 from propensity.outcomes.questions import adjusted_in_groups
 from propensity.scores.scored import Scored
 from propensity.study.comparison import NAIVELY, Comparison, nothing_to_say

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,6 +27,7 @@ from propensity.errors import (
     OverlapError,
     SeparationError,
 )
+from propensity.frames.columns import outcome_names
 from propensity.frames.counted_rows import as_cells
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import parse_covariates
@@ -37,16 +38,15 @@ from propensity.matching.nearest import find_neighbors
 from propensity.matching.rows_to_match import read_rows_to_match
 from propensity.matching.subclasses import Subclasses
 from propensity.matching.subclassify import subclassified
+from propensity.outcomes.adjusted import AdjustedEffects, adjusted_effects
 from propensity.outcomes.cross_fitted import (
     CrossFittedEffects,
     cross_fitted_effects,
     warn_of_cross_fitted_terms,
 )
 from propensity.outcomes.models import (
-    AdjustedEffects,
     Roles,
     Study,
-    adjusted_effects,
     places_of_rows,
     warn_of_outcome_terms,
 )
@@ -59,8 +59,8 @@ from propensity.scores.logistic import named_model
 from propensity.scores.model import ModelScores
 from propensity.scores.scored import FittedScores, Scored, warn_of_left_out
 from propensity.weighting.balancing import BalancedSample
-from propensity.weighting.by_score import scored_effect, scored_out_of_sample
-from propensity.weighting.doubts import ipw_doubts
+from propensity.weighting.by_score import ScoredEffects, scored_out_of_sample
+from propensity.weighting.doubts import ipw_doubts, once
 from propensity.weighting.within_groups import part_of
 
 NOT_TO_BE_HAD = (SeparationError, OverlapError, ConvergenceError, NoMatchesError, InfeasibleError)
@@ -173,8 +173,12 @@ class Comparison:
     def naive(self, outcome: str | None = None) -> Effect:
         """Compare the arms as they are."""
         outcome = self.measured.only_outcome if outcome is None else outcome
-        weighting = self._weighting(NAIVELY, self.nothing_known)
-        return replace(self.measured.effect(outcome, weighting, self.contrast), scores=None, tidied="")
+        found = self.measured.effect(outcome, self._naively, self.contrast)
+        return replace(found, scores=None, tidied="")
+
+    @cached_property
+    def _naively(self) -> EffectOn:
+        return self._weighting(NAIVELY, self.nothing_known)
 
     def _named(self, effect: Effect, outcome: str) -> Effect:
         """Say of a matched effect what was measured."""
@@ -207,15 +211,20 @@ class Comparison:
                     if isinstance(estimator, RegressionAdjustment)
                     else self.fitted(estimator.score_model)
                 )
-                adjusted = adjusted_effects(study, estimator, fitted, contrast)
+                adjusted = adjusted_effects(study, estimator, fitted, contrast, self._columns)
                 self._adjusted.append(adjusted)
                 return adjusted
         raise TypeError(f"estimators: {estimator!r} is none")
 
+    @property
+    def _columns(self) -> Sequence[str]:
+        """All columns that effects are asked for on."""
+        return outcome_names(self.measured.metrics.columns)
+
     def _weighting(self, spec: IPW, scored: Scored) -> Callable[[str], Effect]:
         sample, contrast = self.study.sample, self.measured.metrics.of_parts(self.contrast)
         doubts = nothing_to_say if spec is NAIVELY else ipw_doubts(sample, scored, spec)
-        return lambda column: scored_effect(sample, column, scored, spec, contrast, doubts)
+        return ScoredEffects(sample, self._columns, scored, spec, contrast, once(doubts))
 
     def scored(self, spec: IPW) -> Scored:
         """Give the scores that rows are weighted by, with what is known of them."""

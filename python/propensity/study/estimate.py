@@ -7,9 +7,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Required, TypedDict, TypeVar, Unpack, get_args, overload
 
+from propensity.effects.asked_estimators import check_estimators
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
-from propensity.effects.estimators import AIPW, IPW, Balancing, Estimator, check_estimators
+from propensity.effects.estimators import AIPW, IPW, Balancing, Estimator
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.matching_specification import FullMatching, NearestNeighbors
 from propensity.effects.metrics import Metrics, Winsorize

@@ -40,7 +40,7 @@ def facts_of(study: Study, by: Sequence[str] | None) -> dict[str, Any]:
     sentences, judged = sentences_of(study), verdicts_of(study)
     groups, without = _groups(study, by)
     facts: dict[str, Any] = {
-        "title": f"{study.treatment} and {study.outcomes[0]}",
+        "title": f"{study.treatment} and {', '.join(study.outcomes)}",
         "headline": sentences[0],
         "summary": list(sentences),
         "question": _question(study),

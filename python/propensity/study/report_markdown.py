@@ -14,13 +14,15 @@ from propensity.results.written_tables import as_markdown, markdown_text
 def report_in_markdown(facts: Mapping[str, Any]) -> str:
     """Write what a report says."""
     question = facts["question"]
+    first, *others = question["outcomes"]
+    of_first = f": {markdown_text(first)}" if others else ""
     parts = [
         f"# {markdown_text(facts['title'])}",
         *map(markdown_text, facts["summary"]),
         f"{question['n_rows']:,} rows, {question['n_treated']:,} of them treated; {facts['made_on']}.",
         "## What it rests on",
         _table(facts["verdicts"]),
-        "## Estimates",
+        f"## Estimates{of_first}",
         _table(facts["estimates"], leave_out=("naive", "note")),
         *_notes(facts["estimates"]),
         *_several(facts["other_outcomes"]),
@@ -30,8 +32,8 @@ def report_in_markdown(facts: Mapping[str, Any]) -> str:
         _table([{"term": row["term"], **row["smd"]} for row in facts["balance"]["terms"]]),
     ]
     for group in facts["groups"]:
-        parts += [f"## By {markdown_text(group['by'])}", _table(group["rows"], leave_out=("note",))]
-    parts += ["## What may be hidden", markdown_text(facts["sensitivity"]["sentence"])]
+        parts += [f"## By {markdown_text(group['by'])}{of_first}", _table(group["rows"], leave_out=("note",))]
+    parts += [f"## What may be hidden{of_first}", markdown_text(facts["sensitivity"]["sentence"])]
     for title, name in (("Left out", "left_out"), ("Cautions", "cautions")):
         if facts[name]:
             parts += [f"## {title}", "\n".join(f"- {markdown_text(one)}" for one in facts[name])]

@@ -1,4 +1,4 @@
-"""What a study found, in words: four sentences that claim no more than the diagnostics carry."""
+"""What a study found, in words: sentences that claim no more than the diagnostics carry."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from propensity.effects.effect import Effect
 from propensity.errors import InvalidInputError
 from propensity.results.numbers import NO_VALUE, written, written_p
-from propensity.study.estimates import NAIVE
+from propensity.study.estimates import NAIVE, Estimates, EstimatesByOutcome
 from propensity.study.verdicts import (
     AGREEMENT,
     BALANCE,
@@ -22,14 +23,15 @@ from propensity.study.verdicts import (
 )
 
 if TYPE_CHECKING:
-    from propensity.effects.effect import Effect
+    import pandas as pd
+
     from propensity.study.study import Study
 
 WHOM = {"ATE": "over everybody", "ATT": "over those who were treated", "ATC": "over those who were not"}
 
 
 def sentences_of(study: Study) -> tuple[str, ...]:
-    """Write the four sentences."""
+    """Write the sentences."""
     judged = verdicts_of(study)
     verdict, reason = judged["verdict"], judged["reason"]
     broken = [name for name in (OVERLAP, BALANCE, AGREEMENT) if verdict[name] == FAILS]
@@ -42,12 +44,34 @@ def sentences_of(study: Study) -> tuple[str, ...]:
         f"{_judged(OVERLAP, verdict)}: {reason[OVERLAP]}; {_judged(BALANCE, verdict)}: {reason[BALANCE]}."
     )
     third = _capital(f"{_judged(AGREEMENT, verdict)}: {reason[AGREEMENT]}.")
-    return (
-        first,
-        second,
-        third,
-        _capital(f"whether anything hidden moves both cannot be tested: {reason[HIDDEN]}."),
-    )
+    fourth = _capital(f"whether anything hidden moves both cannot be tested: {reason[HIDDEN]}.")
+    return first, second, third, fourth, *_of_others(study)
+
+
+def _of_others(study: Study) -> tuple[str, ...]:
+    """Say what was found of further outcomes, and that the rest is of the first; nothing of one alone."""
+    found = study.estimate()
+    if not isinstance(found, EstimatesByOutcome):
+        return ()
+    first, *others = study.outcomes
+    label = study.effect_label
+    each = "; ".join(f"{name} {_moved(found[name], label, found.table)}" for name in others)
+    adjusted = f"p-values adjusted for {len(study.outcomes)} outcomes, Holm"
+    apart = f"agreement, groups and what may be hidden are said of {first} alone"
+    return (f'By {label}, {each} ({adjusted}); {apart}: study.on("{others[0]}") says them of {others[0]}.',)
+
+
+def _moved(estimates: Estimates, label: str, table: pd.DataFrame) -> str:
+    """Say how an outcome moved by the estimator of this label."""
+    effect = estimates.effects.get(label)
+    if not isinstance(effect, Effect):
+        return f"could not be had ({estimates.failures.get(label, 'no such estimate')})"
+    p = float(table.loc[(estimates.outcome, label), "p_holm"])
+    if math.isnan(p):
+        return "is the same for all"
+    unit, (low, high) = unit_of(effect), effect.conf_int()
+    size = f"{unit.signed(effect.estimate)} (95% CI {unit.interval(low, high)}){_lift(effect)}"
+    return f"moved by {size}, p {_p(p)}"
 
 
 def _judged(name: str, verdict: Any) -> str:

@@ -50,7 +50,8 @@ class Study(StudyInWords):
     df : DataFrame or Cells
         pandas, polars or pyarrow; one row a unit; or users counted.
     outcome : str, or list of str
-        What the treatment may have changed; of several the first is the one that sentences are about.
+        What the treatment may have changed; of several the first is the one that verdicts are about, and
+        `on` gives the study of another.
     treatment : str
         A column, bool or 0/1.
     covariates : list of str, or str
@@ -195,7 +196,7 @@ class Study(StudyInWords):
         >>> list(study.estimate([ps.IPW("ATE")]))
         ['naive gap', 'IPW ATE']
         """
-        given = self._usual_estimators if estimators is None else tuple(estimators)
+        given = self._usual_estimators if estimators is None else _as_given(estimators)
         options: dict[str, Any] = {} if given is None else {"estimators": given}
         shared = {**self._design, **self._weighted, "cluster": self.cluster, **options}
         return self._once(f"estimate {given!r}", lambda: estimate(self.df, outcome=self.outcome, **shared))
@@ -351,7 +352,7 @@ class Study(StudyInWords):
         >>> study.bootstrap(n_reps=10).replicates.shape
         (10, 2)
         """
-        given = tuple(estimators or (IPW(self.estimand), AIPW(self.estimand)))
+        given = _as_given(estimators or (IPW(self.estimand), AIPW(self.estimand)))
         options = {**self._design, **self._weighted, "cluster": self.cluster, "n_reps": n_reps}
         return self._once(
             f"bootstrap {n_reps} {given!r}",
@@ -378,6 +379,11 @@ class Study(StudyInWords):
         if self.estimand != "ATC":
             return None
         return IPW("ATC"), AIPW("ATC"), Balancing("ATC"), RegressionAdjustment("ATC")
+
+
+def _as_given(estimators: Sequence[Estimator]) -> Sequence[Estimator]:
+    """Keep a list of specifications from changing; leave what is none to those who say so."""
+    return tuple(estimators) if isinstance(estimators, list | tuple) else estimators
 
 
 answered_methods(Study)

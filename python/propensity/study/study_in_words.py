@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from propensity.calls.keywords import answered_methods
+from propensity.frames import checks
 from propensity.study.kept import Kept
 from propensity.study.report_facts import facts_of
 from propensity.study.report_markdown import report_in_markdown
@@ -25,7 +26,7 @@ class StudyInWords(Kept):
     """What `Study` says of what it found."""
 
     def verdicts(self) -> pd.DataFrame:
-        """Judge each of the assumptions that the effect rests on.
+        """Judge each of the assumptions that the effect rests on; of several outcomes, that on the first.
 
         Returns
         -------
@@ -46,14 +47,15 @@ class StudyInWords(Kept):
             return verdicts_of(cast("Study", self))
 
     def summary(self) -> str:
-        """Say in four sentences what was found and what it rests on.
+        """Say in four sentences what was found and what it rests on, in a fifth what of further outcomes.
 
         Returns
         -------
         str
             The effect with its interval and lift beside the raw gap; overlap and balance; whether estimators
             agree; how strong a hidden confounder would have to be. Where an assumption fails, the first says
-            so.
+            so. With several outcomes that is of the first of them, and a fifth sentence gives the effects on
+            the others, and says how all of it is had of one of these.
 
         Examples
         --------
@@ -71,7 +73,7 @@ class StudyInWords(Kept):
 
         Returns
         -------
-        tuple of str (4,)
+        tuple of str (4,), or (5,) with several outcomes
 
         Examples
         --------
@@ -84,6 +86,39 @@ class StudyInWords(Kept):
         """
         with self._in_words():
             return sentences_of(cast("Study", self))
+
+    def on(self, outcome: str) -> Study:
+        """Give the same study of one of several outcomes: its words, its verdicts, its report.
+
+        Parameters
+        ----------
+        outcome : str
+            One of the study's.
+
+        Returns
+        -------
+        Study
+            With the same table and options; a score model that was fitted is not fitted again.
+
+        Raises
+        ------
+        InvalidInputError
+            It is none of them.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome=["task_completed", "retained_7d"], **roles)
+        >>> study.on("retained_7d").outcome
+        'retained_7d'
+        """
+        study = cast("Study", self)
+        checks.choice("outcome", outcome, study.outcomes)
+        if len(study.outcomes) == 1:
+            return study
+        return self._once(f"on {outcome!r}", lambda: _of_one(study, outcome))
 
     def to_dict(self, by: Sequence[str] | None = None) -> dict[str, Any]:
         """Give what the report says, for a pipeline: numbers, text, lists and dicts alone.
@@ -171,6 +206,14 @@ class StudyInWords(Kept):
         place = Path(path)
         place.write_text(page, encoding="utf-8")
         return place
+
+
+def _of_one(study: Study, outcome: str) -> Study:
+    given = {"cluster": study.cluster, "seed": study.seed, "estimand": study.estimand}
+    found = type(study)(study.df, outcome=outcome, **study._design, **study._weighted, **given)
+    if "model" in study._kept:
+        found._kept["model"] = study.model
+    return found
 
 
 answered_methods(StudyInWords)

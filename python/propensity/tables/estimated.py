@@ -22,7 +22,7 @@ from propensity.effects.expected_weights import WEIGHED, effective_number
 from propensity.effects.influence_moments import InfluenceMoments
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Floats
-from propensity.outcomes.models import STACKED
+from propensity.outcomes.adjusted import STACKED
 from propensity.tables import engine, facts, models
 from propensity.tables.engine import Source
 from propensity.tables.models import FittedScore

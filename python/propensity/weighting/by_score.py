@@ -1,4 +1,8 @@
-"""One effect by scores: what rows weigh by them, and the contrast of the weighted means."""
+"""Effects by scores: what rows weigh by them, and the contrasts of the weighted means."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from propensity import core
 from propensity.effects.arms import Weighting
@@ -28,7 +32,7 @@ from propensity.weighting.doubts import Doubts
 
 def weighed_by(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> Weighed:
     """Give what rows weigh, bounded where that is asked for, whatever the outcome."""
-    found = _weighed(sample, outcome, scored, spec)
+    found = _weighed(sample, [outcome], scored, spec)[outcome]
     return Weighed(
         Weighting(found.weights, found.ess_treated, found.ess_control),
         spec.estimand,
@@ -92,9 +96,13 @@ def scored_out_of_sample(sample: Sample, scores: CrossFittedScores, e: Floats) -
     )
 
 
-def _weighed(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> core.WeightedEstimate:
-    return core.ipw(
-        sample.frame.outcome(outcome),
+def _weighed(
+    sample: Sample, outcomes: Sequence[str], scored: Scored, spec: IPW
+) -> dict[str, core.WeightedEstimate]:
+    """Give the weighted contrast of each outcome; all share the weights, and what is known of the scores."""
+    first, *others = (sample.frame.outcome(name) for name in outcomes)
+    found = core.ipw(
+        first,
         sample.treated,
         scored.scores,
         estimand=spec.estimand,
@@ -102,37 +110,59 @@ def _weighed(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> core.We
         x=None if scored.design is None else scored.design.terms,
         penalty=scored.penalty,
         score_model=scored.score_model,
+        others=others,
         **sample.row_weights,
         **({} if scored.design is None else scored.design.coded),
     )
+    return dict(zip(outcomes, [found, *found.others], strict=True))
 
 
-def scored_effect(
-    sample: Sample,
-    outcome: str,
-    scored: Scored,
-    spec: IPW,
-    contrast: Contrast,
-    doubts: Doubts,
-) -> Effect:
-    """Estimate one effect by weighting."""
-    found = _weighed(sample, outcome, scored, spec)
-    weighting = Weighting(found.weights, found.ess_treated, found.ess_control)
-    said, left_out = doubts(weighting), rows_left_out(sample, outcome, scored, spec)
-    jackknife = not isinstance(left_out, str)
-    carried = few_carry(sample, spec, found, scored.scores, said, jackknife=jackknife)
-    return sample.effect(
-        outcome,
-        weighted_arms(sample, outcome, found, left_out),
-        weighting,
-        estimand=spec.estimand,
-        contrast=contrast,
-        se_method=se_method_of(scored) + _bounds_of(spec, found),
-        cautions=(*said, *carried),
-        covariates=scored.columns,
-        scores=scored.scores,
-        tidied=scored.tidied,
-    )
+@dataclass(frozen=True, eq=False)
+class ScoredEffects:
+    """What estimates effects by weighting on outcomes of a sample: of all when the first is asked for.
+
+    Attributes
+    ----------
+    sample : Sample
+    outcomes : sequence of str
+        The columns that are asked for.
+    scored : Scored
+    spec : IPW
+    contrast : {"difference", "ratio", "percent", "odds_ratio"}
+    doubts : callable
+        What there is to say of the weights.
+    """
+
+    sample: Sample
+    outcomes: Sequence[str]
+    scored: Scored
+    spec: IPW
+    contrast: Contrast
+    doubts: Doubts
+
+    @cached_property
+    def _found(self) -> dict[str, core.WeightedEstimate]:
+        return _weighed(self.sample, self.outcomes, self.scored, self.spec)
+
+    def __call__(self, outcome: str) -> Effect:
+        """Estimate one effect."""
+        sample, scored, spec, found = self.sample, self.scored, self.spec, self._found[outcome]
+        weighting = Weighting(found.weights, found.ess_treated, found.ess_control)
+        said, left_out = self.doubts(weighting), rows_left_out(sample, outcome, scored, spec)
+        jackknife = not isinstance(left_out, str)
+        carried = few_carry(sample, spec, found, scored.scores, said, jackknife=jackknife)
+        return sample.effect(
+            outcome,
+            weighted_arms(sample, outcome, found, left_out),
+            weighting,
+            estimand=spec.estimand,
+            contrast=self.contrast,
+            se_method=se_method_of(scored) + _bounds_of(spec, found),
+            cautions=(*said, *carried),
+            covariates=scored.columns,
+            scores=scored.scores,
+            tidied=scored.tidied,
+        )
 
 
 def _bounds_of(spec: IPW, found: core.WeightedEstimate) -> str:

@@ -24,7 +24,7 @@ from propensity.scores.logistic import (
 )
 from propensity.scores.scored import Scored
 from propensity.weighting.by_group import groups_of, weighted_in_groups
-from propensity.weighting.by_score import read_scored, scored_effect, weighed_by
+from propensity.weighting.by_score import ScoredEffects, read_scored, weighed_by
 from propensity.weighting.doubts import ipw_doubts, once
 from propensity.weighting.within_groups import weighted_within
 
@@ -200,13 +200,11 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         grouped = weighted_in_groups(measured, groups, scored, weighed, contrast, doubts)
         warn_once(grouped.cautions, told_by_fit(scores))
         return grouped
-    return measured.effects(
-        lambda name: scored_effect(sample, name, scored, spec, metrics.of_parts(contrast), doubts),
-        contrast,
-        told=told_by_fit(scores),
-    )
+    columns = outcome_names(metrics.columns)
+    effect_on = ScoredEffects(sample, columns, scored, spec, metrics.of_parts(contrast), doubts)
+    return measured.effects(effect_on, contrast, told=told_by_fit(scores))
 
 
 def _difference(spec: IPW, sample: Sample, name: str, scored: Scored) -> Effect:
     """Estimate the effect on a sample whose score was fitted to it alone."""
-    return scored_effect(sample, name, scored, spec, "difference", ipw_doubts(sample, scored, spec))
+    return ScoredEffects(sample, [name], scored, spec, "difference", ipw_doubts(sample, scored, spec))(name)
