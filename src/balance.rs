@@ -6,6 +6,7 @@ mod compared;
 mod distribution;
 mod factors;
 mod levels;
+mod overlap;
 mod present;
 mod products;
 mod radix_sort;
@@ -32,6 +33,7 @@ use crate::units::frequency::RowWeights;
 
 pub use columns::Denominator;
 pub use compared::Compared;
+pub use overlap::{Overlap, WeightSums, overlap};
 pub use products::{Pairs, product_smds};
 
 /// The balance of d columns in one sample: the rows as they are, or as a weighting weighs them.

@@ -1,6 +1,7 @@
 //! What must hold of the arrays before anything is computed from them.
 
 use ndarray::ArrayView2;
+use rayon::prelude::*;
 
 use crate::error::{Error, Result, Rows};
 use crate::matrix::Matrix;
@@ -15,6 +16,14 @@ const SMALLEST: f64 = 1e-50;
 const WIDEST: f64 = 1e150;
 
 const MOST_USERS: f64 = 9_007_199_254_740_992.0; // 2^53
+
+/// Values that a thread looks at together, without a branch between them.
+const PIECE: usize = 1 << 14;
+
+/// Whether something holds of all values, on all threads.
+fn all(values: &[f64], holds: impl Fn(&f64) -> bool + Sync) -> bool {
+    values.par_chunks(PIECE).all(|piece| piece.iter().fold(true, |all, value| all & holds(value)))
+}
 
 /// # Errors
 /// [`Error::Length`] naming the array.
@@ -72,7 +81,8 @@ pub fn frequency(values: Option<&[f64]>, n_rows: usize) -> Result<()> {
 }
 
 fn at_least(fewest: usize, treatment: &[bool]) -> Result<()> {
-    let treated = treatment.iter().filter(|t| **t).count();
+    let of_piece = |piece: &[bool]| piece.iter().filter(|treated| **treated).count();
+    let treated: usize = treatment.par_chunks(PIECE).map(of_piece).sum();
     let control = treatment.len() - treated;
     if treated.min(control) < fewest {
         return Err(Error::EmptyArm { treated, control, fewest });
@@ -83,6 +93,9 @@ fn at_least(fewest: usize, treatment: &[bool]) -> Result<()> {
 /// # Errors
 /// [`Error::NotFinite`] with the rows.
 pub fn finite(name: &'static str, values: &[f64]) -> Result<()> {
+    if all(values, |value| value.is_finite()) {
+        return Ok(());
+    }
     match Rows::matching(values, |value| !value.is_finite()) {
         Some(rows) => Err(Error::NotFinite { name, column: None, rows }),
         None => Ok(()),
@@ -125,7 +138,8 @@ pub fn outcome(values: &[f64], n_rows: usize) -> Result<()> {
 /// [`Error::NotFinite`], [`Error::Extreme`].
 pub fn squarable(name: &'static str, values: &[f64]) -> Result<()> {
     finite(name, values)?;
-    let largest = values.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+    let of_piece = |piece: &[f64]| piece.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+    let largest = values.par_chunks(PIECE).map(of_piece).reduce(|| 0.0, f64::max);
     if largest == 0.0 || (SMALLEST..=LARGEST).contains(&largest) {
         return Ok(());
     }
@@ -187,12 +201,12 @@ pub fn enough_users_in_each_arm(
 /// # Errors
 /// [`Error::NotFinite`], [`Error::OutOfRange`], [`Error::Extreme`] with the rows whose weight is not finite, or negative.
 pub fn weights(name: &'static str, weights: &[f64]) -> Result<()> {
+    if all(weights, |weight| *weight == 0.0 || (SMALLEST..=LARGEST).contains(weight)) {
+        return Ok(());
+    }
     finite(name, weights)?;
     if let Some(rows) = Rows::matching(weights, |weight| *weight < 0.0) {
         return Err(Error::OutOfRange { name, allowed: "the numbers >= 0", rows });
-    }
-    if weights.iter().all(|weight| *weight == 0.0 || (SMALLEST..=LARGEST).contains(weight)) {
-        return Ok(());
     }
     Err(Error::Extreme { name, column: None })
 }
@@ -211,7 +225,7 @@ pub fn sample_weight(values: Option<&[f64]>, n_rows: usize) -> Result<()> {
 /// [`Error::NotFinite`], [`Error::OutOfRange`], [`Error::CertainScores`] with the rows whose score is not
 /// strictly between 0 and 1.
 pub fn scores(scores: &[f64]) -> Result<()> {
-    if scores.iter().all(|score| *score >= SMALLEST && *score < 1.0) {
+    if all(scores, |score| *score >= SMALLEST && *score < 1.0) {
         return Ok(());
     }
     finite("scores", scores)?;

@@ -25,6 +25,7 @@ mod remainder;
 mod softplus;
 mod step;
 mod tallies;
+mod widened;
 mod within_reach;
 
 pub use arithmetic::{add_gradient, exponential, linear_predictor, sigmoid, standardize};
@@ -49,6 +50,7 @@ pub use remainder::{Remainder, remainder};
 pub use softplus::log_likelihood;
 pub use step::{ArmSums, AtStep, FittedScores, LONGEST_MOVE, at_step};
 pub use tallies::{Label, RowLanes, Tallies};
+pub use widened::{widen_flags, widen_level, widen_singles, widen_whole};
 pub use within_reach::{ABREAST, Abreast, within_reach};
 
 /// Rows in a block: one column of it is 2 KiB, so a dozen columns stay in the first-level cache.

@@ -11,6 +11,7 @@ mod draws;
 mod effect;
 mod estimated_scores;
 mod grid;
+mod groups;
 mod in_turn;
 mod kd_tree;
 mod linked_line;

@@ -6,6 +6,8 @@ use std::ops::Range;
 
 use ndarray::{ArrayView1, ArrayView2, Axis, Slice};
 
+use crate::kernels::{widen_flags, widen_level, widen_singles, widen_whole};
+
 /// One column.
 #[derive(Debug, Clone, Copy)]
 pub enum Column<'a> {
@@ -50,24 +52,17 @@ impl Column<'_> {
 
     /// Some of its values: in place where they are there side by side, else in `room`.
     #[inline]
-    #[allow(clippy::cast_precision_loss)] // the nearest float64, as NumPy converts them
     fn some<'s>(&'s self, rows: Range<usize>, room: &'s mut [f64]) -> &'s [f64] {
         let room = &mut room[..rows.len()];
         match self {
             Self::Doubles(values) => return in_place(*values, rows, room),
-            Self::Singles(values) => fill(room, &values[rows], |value| f64::from(*value)),
-            Self::Whole(values) => fill(room, &values[rows], |value| *value as f64),
-            Self::Flags(values) => fill(room, &values[rows], |flag| f64::from(*flag)),
-            Self::Level(codes, level) => {
-                fill(room, &codes[rows], |code| f64::from(u8::from(code == level)));
-            }
+            Self::Singles(values) => widen_singles(&values[rows], room),
+            Self::Whole(values) => widen_whole(&values[rows], room),
+            Self::Flags(values) => widen_flags(&values[rows], room),
+            Self::Level(codes, level) => widen_level(&codes[rows], *level, room),
         }
         room
     }
-}
-
-fn fill<T>(room: &mut [f64], values: &[T], number: impl Fn(&T) -> f64) {
-    room.iter_mut().zip(values).for_each(|(slot, value)| *slot = number(value));
 }
 
 fn in_place<'s>(values: ArrayView1<'s, f64>, rows: Range<usize>, room: &'s mut [f64]) -> &'s [f64] {

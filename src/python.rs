@@ -24,6 +24,7 @@ mod matching;
 mod matching_effect;
 mod needs;
 mod options;
+mod overlap;
 mod replicated_means;
 mod row_weights;
 mod score;
@@ -71,6 +72,8 @@ mod core {
     use super::matching::{Matches, match_nn};
     #[pymodule_export]
     use super::matching_effect::{MatchedEffect, matching_effect, outcome_variance};
+    #[pymodule_export]
+    use super::overlap::{Overlap, overlap};
     #[pymodule_export]
     use super::replicated_means::ReplicatedMeans;
     #[pymodule_export]

@@ -420,6 +420,19 @@ class Balance:
     def ess_control(self) -> _Floats: ...
 
 @final
+class Overlap:
+    """Where the scores of both arms lie, and what weighting by them would rest on."""
+
+    @property
+    def treated(self) -> _Floats: ...  # (n1,), ascending
+    @property
+    def control(self) -> _Floats: ...  # (n0,), ascending
+    @property
+    def ks(self) -> float: ...
+    @property
+    def weights(self) -> _Floats: ...  # (5, 2, 4): by estimand and arm; sum, squares, largest, heaviest
+
+@final
 class Replicates:
     """Bootstrap replicates of one or more estimators."""
 
@@ -759,6 +772,7 @@ def smd(
     denominator: _Denominator = "pooled",
     n_threads: int | None = None,
 ) -> _Floats: ...
+def overlap(scores: _Floats, treatment: _Treatment, *, n_threads: int | None = None) -> Overlap: ...
 def product_smds(
     x: _Terms,
     treatment: _Treatment,

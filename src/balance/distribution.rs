@@ -2,9 +2,12 @@
 
 use std::array::from_fn;
 
+use rayon::prelude::*;
+
 use super::levels::{Levels, levels};
 use super::radix_sort::{Scratch, Sortable, Visit, ascending};
 use super::samples::Sample;
+use crate::design::chunks::CHUNK;
 
 /// Samples looked at together, one in each lane of SIMD registers.
 const LANES: usize = 4;
@@ -59,7 +62,8 @@ impl<'a> SignedWeights<'a> {
         if let [Sample { weights: None, .. }] = samples {
             return Self { signed: Signed::Ones(treatment), totals };
         }
-        let signed = treatment.iter().enumerate().map(|(row, treated)| {
+        let rows = treatment.par_iter().with_min_len(CHUNK).enumerate();
+        let signed = rows.map(|(row, treated)| {
             let sign = if *treated { 1.0 } else { -1.0 };
             from_fn(|lane| samples.get(lane).map_or(0.0, |sample| sign * sample.weight(row)))
         });

@@ -1,7 +1,11 @@
 //! The rows as they are, and as each weighting weighs them.
 
+use rayon::prelude::*;
+
 use crate::checks;
+use crate::design::chunks::CHUNK;
 use crate::error::{Error, Result};
+use crate::units::frequency::users_of;
 
 /// One weighting of the rows. In pairs, 0 is the control arm, 1 the treated.
 #[derive(Debug, Clone, Copy)]
@@ -29,22 +33,41 @@ impl<'a> Sample<'a> {
             checks::weights(name, weights)?;
         }
         let mut sample = Self { weights, totals: [0.0; 2], squares: [0.0; 2], ess: [0.0; 2] };
-        for (arm, treated, called) in [(0, false, "control"), (1, true, "treated")] {
-            let own = (0..treatment.len()).filter(|row| treatment[*row] == treated);
-            let (total, squares) = own.fold((0.0, 0.0), |(total, squares), row| {
-                let w = sample.weight(row);
-                (total + w, squares + frequency.map_or(w * w, |users| w * w / users[row]))
-            });
-            let ess = total * total / squares;
-            if !(total > 0.0) {
+        let [totals, squares] = sums(&sample, treatment, frequency);
+        for (arm, called) in ["control", "treated"].into_iter().enumerate() {
+            if !(totals[arm] > 0.0) {
                 return Err(Error::WeightlessArm { arm: called });
             }
-            (sample.totals[arm], sample.squares[arm], sample.ess[arm]) = (total, squares, ess);
+            sample.ess[arm] = totals[arm] * totals[arm] / squares[arm];
         }
+        (sample.totals, sample.squares) = (totals, squares);
         Ok(sample)
     }
 
     pub fn weight(&self, row: usize) -> f64 {
         self.weights.map_or(1.0, |weights| weights[row])
     }
+}
+
+/// The sums of what the rows of either arm weigh, and of its squares by user: by chunks, in their order.
+fn sums(sample: &Sample<'_>, treatment: &[bool], frequency: Option<&[f64]>) -> [[f64; 2]; 2] {
+    let of_chunk = |first: usize| {
+        let [mut totals, mut squares] = [[0.0; 2]; 2];
+        for (row, treated) in treatment.iter().enumerate().skip(first).take(CHUNK) {
+            let (arm, w) = (usize::from(*treated), sample.weight(row));
+            totals[arm] += w;
+            squares[arm] += w * w / users_of(frequency, row);
+        }
+        [totals, squares]
+    };
+    let starts = (0..treatment.len()).into_par_iter().step_by(CHUNK);
+    let chunks: Vec<[[f64; 2]; 2]> = starts.map(of_chunk).collect();
+    let mut all = [[0.0; 2]; 2];
+    for chunk in &chunks {
+        all.as_flattened_mut()
+            .iter_mut()
+            .zip(chunk.as_flattened())
+            .for_each(|(sum, one)| *sum += one);
+    }
+    all
 }

@@ -90,9 +90,8 @@ fn contrast(arms: &[MatchedArm; 2], n_others: usize, monitor: &Monitor) -> Resul
         (control.mean(), treated.mean());
     let tau = mean_treated - mean_control;
     let spread = treated.spread(control, tau) + control.spread(treated, -tau);
-    let (of_treated, of_control) =
-        rayon::join(|| treated.sampling(n_others, monitor), || control.sampling(n_others, monitor));
-    let sampling = of_treated? + of_control?;
+    monitor.check()?;
+    let sampling = treated.sampling(n_others) + control.sampling(n_others);
     let matched = treated.n_matched() + control.n_matched();
     let variance = (spread + sampling) / (matched * matched);
     Ok(MatchedEffect {

@@ -20,10 +20,12 @@
 //! C_t is a sum over rows of x times a factor that does not involve x. So are c and d, and one pass over
 //! the covariates at the end gives each.
 
+use std::ops::Range;
+
+use super::groups::{Additions, add_up};
 use super::matched_arm::{MatchedArm, MatchedRows};
-use super::neighbors::Found;
-use super::outcome_variance::neighborhoods;
-use crate::design::covariates::CHUNK;
+use super::neighbors::{Found, Search};
+use super::outcome_variance::neighborhood;
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::score::links::Link;
@@ -40,87 +42,96 @@ pub fn correction(
     n_others: usize,
     monitor: &Monitor,
 ) -> Result<f64> {
-    let (near, link) = (near(arms, n_others, monitor)?, model.link);
+    let (near, link) = (neighborhood(n_others), model.link);
     let local = Local { arms, rows, near, estimand, tau, link };
-    let of_c = |e| [estimand.tilt(e) * e, estimand.tilt(e) * (1.0 - e)];
-    let of_d = |e| [-estimand.tilt_slope(e), estimand.tilt_slope(e)];
-    let (c, d) = rayon::join(|| local.factors(of_c, monitor), || local.factors(of_d, monitor));
-    let (c, d) = (c?, d?);
+    let factors = local.factors(monitor)?;
+    let (c, d) = rayon::join(|| local.by_row(&factors, 0), || local.by_row(&factors, 1));
+    drop(factors);
     monitor.check()?;
     let model = ScoreModel::new(model, rows.treatment, rows.scores, None)?;
     let matched: f64 = arms.iter().map(MatchedArm::n_matched).sum();
     Ok((model.variance(&d) - model.variance(&c)) / (matched * matched))
 }
 
-/// For the groups of each arm, the groups of each arm at the same score; the control arm comes first.
-fn near(
-    arms: &[MatchedArm; 2],
-    n_others: usize,
-    monitor: &Monitor,
-) -> Result<[[Vec<Found>; 2]; 2]> {
-    let [control, treated] = arms.each_ref().map(|arm| &arm.scores);
-    let near = |at, arm| neighborhoods(at, arm, n_others, monitor);
-    let near_both = |at| rayon::join(|| near(at, control), || near(at, treated));
-    let ((cc, ct), (tc, tt)) = rayon::join(|| near_both(control), || near_both(treated));
-    Ok([[cc?, ct?], [tc?, tt?]])
-}
-
 /// Outcomes around every score.
 struct Local<'a> {
     arms: &'a [MatchedArm; 2],
     rows: &'a MatchedRows<'a>,
-    near: [[Vec<Found>; 2]; 2],
+    /// Who is at a score, in either arm.
+    near: Search,
     estimand: Estimand,
     tau: f64,
     link: Link,
 }
 
+/// By arm, control first, and group: slopes, then levels, of c and of d.
+type Factors = [Vec<[f64; 4]>; 2];
+
 impl Local<'_> {
-    /// The factors r for which sum r x = sum h' x (m_1 - m_0 - tau) + `covariance`(e) . (C_0, C_1).
+    /// The factors r for which sum r x = sum h' x (m_1 - m_0 - tau) + covariance(e) . (C_0, C_1), which is h (e, 1 - e)
+    /// for c, and h' (-1, 1) for d.
     ///
     /// C_t of n rows with mean outcome m_t is the sum of x (y - m_t) / (n - 1), and in its own arm a
     /// row's m_t leaves out the row itself, whose outcome goes with its x: it is m_t - (y - m_t) / (n - 1).
     /// So the factor of a row is a sum of multiples of y - m_t = (y - mean of its group) + (mean of its
     /// group - m_t): slope (y - mean of its group) + level, with sums for each group.
-    fn factors(&self, covariance: impl Fn(f64) -> [f64; 2], monitor: &Monitor) -> Result<Vec<f64>> {
-        let zeros = || [0, 1].map(|arm: usize| vec![0.0; self.arms[arm].outcome.len()]);
-        let (mut slope, mut level) = (zeros(), zeros());
+    fn factors(&self, monitor: &Monitor) -> Result<Factors> {
+        let mut sums = self.arms.each_ref().map(|arm| vec![[0.0; 4]; arm.outcome.len()]);
         for (at, own) in self.arms.iter().enumerate() {
-            for group in 0..own.scores.n_groups() {
-                let rows = own.scores.rows_of(group);
-                if group.is_multiple_of(CHUNK) {
-                    monitor.check()?;
-                }
-                let e = self.rows.scores[rows[0]];
-                // At this score, and not at those of the rows near it.
-                let of_log_odds = self.link.log_odds_slope_at(e);
-                let found = [0, 1].map(|arm: usize| &self.near[at][arm][group]);
-                let pooled = [0, 1].map(|arm: usize| self.arms[arm].pooled(found[arm]));
-                let mut add = |arm: usize, group: usize, multiple: f64| {
-                    let share = multiple / (pooled[arm].weight - 1.0);
-                    slope[arm][group] += share;
-                    level[arm][group] +=
-                        share * (self.arms[arm].outcome[group].mean - pooled[arm].mean);
-                };
-                let multiples = covariance(e).map(|multiple| multiple * of_log_odds);
-                for (arm, multiple) in multiples.into_iter().enumerate() {
-                    found[arm].groups().for_each(|g| add(arm, g, multiple * rows.len() as f64));
-                }
-                let base = self.estimand.tilt_slope(e) * of_log_odds;
-                add(at, group, if own.treated { -base } else { base });
-                level[at][group] += base * (pooled[1].mean - pooled[0].mean - self.tau);
-            }
+            add_up(own.outcome.len(), &mut sums, |groups| {
+                monitor.check()?;
+                Ok(self.additions(at, groups))
+            })?;
         }
-        Ok(self.by_row(&slope, &level))
+        Ok(sums)
     }
 
-    fn by_row(&self, slope: &[Vec<f64>; 2], level: &[Vec<f64>; 2]) -> Vec<f64> {
+    /// What some groups of an arm add to the factors of the groups around them.
+    fn additions(&self, at: usize, groups: Range<usize>) -> [Additions<4>; 2] {
+        let own = &self.arms[at];
+        let values = &own.scores.value[groups.clone()];
+        let near = [0, 1].map(|arm: usize| -> Vec<Found> {
+            self.arms[arm].scores.found_by(&self.near, values).collect()
+        });
+        let mut added = [0, 1].map(|arm: usize| {
+            Additions::to(&near[arm], if arm == at { groups.clone() } else { 0..0 })
+        });
+        for (slot, group) in groups.enumerate() {
+            let e = own.score(group, self.rows.scores);
+            // At this score, and not at those of the rows near it.
+            let of_log_odds = self.link.log_odds_slope_at(e);
+            let pooled = [0, 1].map(|arm: usize| self.arms[arm].pooled(&near[arm][slot]));
+            let mut add = |arm: usize, group: usize, [c, d]: [f64; 2]| {
+                let [c, d] = [c, d].map(|multiple| multiple / (pooled[arm].weight - 1.0));
+                let beyond = self.arms[arm].outcome[group].mean - pooled[arm].mean;
+                added[arm].add(group, [c, d, c * beyond, d * beyond]);
+            };
+            let (tilt, tilt_slope) = (self.estimand.tilt(e), self.estimand.tilt_slope(e));
+            let multiples = [[tilt * e, -tilt_slope], [tilt * (1.0 - e), tilt_slope]];
+            for (arm, multiples) in multiples.into_iter().enumerate() {
+                let of_rows = multiples.map(|x| x * of_log_odds * own.scores.count(group));
+                near[arm][slot].groups().for_each(|other| add(arm, other, of_rows));
+            }
+            let base = tilt_slope * of_log_odds;
+            add(at, group, [if own.treated { -base } else { base }; 2]);
+            let level = base * (pooled[1].mean - pooled[0].mean - self.tau);
+            added[at].add(group, [0.0, 0.0, level, level]);
+        }
+        added
+    }
+
+    /// The factors of the rows, for c (0) or for d (1).
+    fn by_row(&self, of_groups: &Factors, which: usize) -> Vec<f64> {
         let mut factors = vec![0.0; self.rows.outcome.len()];
-        for (arm, own) in self.arms.iter().enumerate() {
-            for group in 0..own.scores.n_groups() {
-                for row in own.scores.rows_of(group) {
-                    let rest = self.rows.outcome[*row] - own.outcome[group].mean;
-                    factors[*row] = slope[arm][group] * rest + level[arm][group];
+        for (own, of_groups) in self.arms.iter().zip(of_groups) {
+            for (group, own_factors) in of_groups.iter().enumerate() {
+                let [slope, level] = [own_factors[which], own_factors[which + 2]];
+                match own.scores.rows_of(group) {
+                    [row] => factors[*row] = level, // its outcome is the mean of its group
+                    rows => rows.iter().for_each(|row| {
+                        let rest = self.rows.outcome[*row] - own.outcome[group].mean;
+                        factors[*row] = slope * rest + level;
+                    }),
                 }
             }
         }

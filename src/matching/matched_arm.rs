@@ -1,10 +1,15 @@
 //! The arms of a matching on scores, group by group: what a row's outcome weighs, and varies around.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::groups::{Additions, PIECE, add_up, sums};
 use super::neighbors::{Found, Search};
 use super::on_scores;
-use super::outcome_variance::neighborhoods;
+use super::outcome_variance::neighborhood;
 use super::sorted_scores::SortedScores;
-use super::spec::NearestSpec;
+use super::spec::{NearestSpec, Quantity};
 use crate::error::{Error, Result};
 use crate::moments::Moments;
 use crate::monitor::Monitor;
@@ -22,13 +27,13 @@ pub struct MatchedRows<'a> {
 pub struct MatchedArm {
     pub treated: bool,
     pub scores: SortedScores,
+    quantity: Quantity,
     /// The outcomes of each group.
     pub outcome: Vec<Moments>,
+    /// By group; empty where the arm is not focal.
     found: Vec<Found>,
-    /// W of each row of a group.
-    weight: Vec<f64>,
-    /// K' of each row of a group.
-    squares: Vec<f64>,
+    /// K and K' of each row of a group.
+    uses: Vec<[f64; 2]>,
 }
 
 /// Sort both arms, control first, and let the focal one (or both) find their donors.
@@ -56,7 +61,7 @@ pub fn matched_arms(
     let find = |treated: bool| {
         let (own, other) = (&sorted[usize::from(treated)], &sorted[usize::from(!treated)]);
         if !spec.focal.includes(treated) {
-            return Ok(vec![Found::NOTHING; own.n_groups()]);
+            return Ok(Vec::new());
         }
         spec.check_donors(treated, other.rows.len())?;
         other.around_each(&search, &own.value, monitor)
@@ -67,56 +72,64 @@ pub fn matched_arms(
         return Err(Error::NoMatches { caliper_width });
     }
     let [control, treated] = sorted;
-    let (uses_of_control, uses_of_treated) = rayon::join(
-        || Uses::of(&control, &treated, &of_treated),
-        || Uses::of(&treated, &control, &of_control),
-    );
-    let arms = rayon::join(
-        || MatchedArm::new(false, control, of_control, uses_of_control, outcome),
-        || MatchedArm::new(true, treated, of_treated, uses_of_treated, outcome),
-    );
-    Ok(arms.into())
+    let uses_of_control = uses(&control, &treated, &of_treated)?;
+    let uses_of_treated = uses(&treated, &control, &of_control)?;
+    let new = |treated, scores: SortedScores, found, uses| {
+        let outcome = outcomes(&scores, outcome);
+        MatchedArm { treated, scores, quantity: spec.quantity, outcome, found, uses }
+    };
+    Ok([
+        new(false, control, of_control, uses_of_control),
+        new(true, treated, of_treated, uses_of_treated),
+    ])
 }
 
-/// K and K' of each row of a group.
-struct Uses {
-    sum: Vec<f64>,
-    squares: Vec<f64>,
-}
-
-impl Uses {
-    fn of(donors: &SortedScores, focal: &SortedScores, found: &[Found]) -> Self {
-        let n_donors = donors.n_groups();
-        let mut uses = Self { sum: vec![0.0; n_donors], squares: vec![0.0; n_donors] };
-        for (group, found) in found.iter().enumerate().filter(|(_, found)| !found.is_empty()) {
-            let rows = focal.count(group);
-            let (share, square) =
-                (rows * (1.0 / found.rows), rows * (1.0 / (found.rows * found.rows)));
-            uses.sum[found.groups()].iter_mut().for_each(|sum| *sum += share);
-            uses.squares[found.groups()].iter_mut().for_each(|sum| *sum += square);
+/// K and K' of each row of a group of donors.
+fn uses(donors: &SortedScores, focal: &SortedScores, found: &[Found]) -> Result<Vec<[f64; 2]>> {
+    let mut uses = [vec![[0.0; 2]; donors.n_groups()]];
+    add_up(found.len(), &mut uses, |groups| {
+        let mut added = Additions::to(&found[groups.clone()], 0..0);
+        for (group, found) in groups.clone().zip(&found[groups]) {
+            let (rows, share) = (focal.count(group), 1.0 / found.rows);
+            let more = [rows * share, rows * (share / found.rows)];
+            found.groups().for_each(|donor| added.add(donor, more));
         }
-        uses
-    }
+        Ok([added])
+    })?;
+    let [uses] = uses;
+    Ok(uses)
+}
+
+/// The outcomes of each group.
+fn outcomes(scores: &SortedScores, outcome: &[f64]) -> Vec<Moments> {
+    let of_group = |group: usize| match scores.rows_of(group) {
+        [row] => Moments { weight: 1.0, mean: outcome[*row], deviation: 0.0 },
+        rows => Moments::of(&rows.iter().map(|row| outcome[*row]).collect::<Vec<f64>>()),
+    };
+    (0..scores.n_groups()).into_par_iter().with_min_len(PIECE).map(of_group).collect()
 }
 
 impl MatchedArm {
-    fn new(
-        treated: bool,
-        scores: SortedScores,
-        found: Vec<Found>,
-        uses: Uses,
-        outcome: &[f64],
-    ) -> Self {
-        let mut of_group = Vec::new();
-        let outcome = (0..scores.n_groups()).map(|group| {
-            of_group.clear();
-            of_group.extend(scores.rows_of(group).iter().map(|row| outcome[*row]));
-            Moments::of(&of_group)
-        });
-        let outcome = outcome.collect();
-        let weight = uses.sum.iter().zip(&found).map(|(uses, found)| uses + own_share(found));
-        let weight = weight.collect();
-        Self { treated, scores, outcome, found, weight, squares: uses.squares }
+    fn n_groups(&self) -> usize {
+        self.outcome.len()
+    }
+
+    /// What a group found.
+    fn found(&self, group: usize) -> Found {
+        self.found.get(group).copied().unwrap_or(Found::NOTHING)
+    }
+
+    /// W of each row of a group: w + K.
+    fn weight(&self, group: usize) -> f64 {
+        self.uses[group][0] + own_share(&self.found(group))
+    }
+
+    /// The score of a group, these being those of all rows.
+    pub fn score(&self, group: usize, scores: &[f64]) -> f64 {
+        match self.quantity {
+            Quantity::Score => self.scores.value[group],
+            Quantity::Logit => scores[self.scores.rows_of(group)[0]],
+        }
     }
 
     pub fn is_matched(&self) -> bool {
@@ -125,42 +138,51 @@ impl MatchedArm {
 
     /// The sum of w over rows.
     pub fn n_matched(&self) -> f64 {
-        let groups = self.outcome.iter().zip(&self.found);
-        groups.map(|(outcome, found)| outcome.weight * own_share(found)).sum()
+        let rows = |group: usize| self.outcome[group].weight * own_share(&self.found(group));
+        let [sum] = sums(self.found.len(), |groups| [groups.map(rows).sum()]);
+        sum
     }
 
     /// The mean of the outcome, weighted by W, and the effective sample size of W.
     pub fn mean(&self) -> (f64, f64) {
-        let (mut weight, mut squares, mut total) = (0.0, 0.0, 0.0);
-        for (w, outcome) in self.weight.iter().zip(&self.outcome) {
-            let rows = outcome.weight;
-            weight += rows * w;
-            squares += rows * w * w;
-            total += rows * w * outcome.mean;
-        }
+        let [weight, squares, total] = sums(self.n_groups(), |groups| {
+            groups.fold([0.0; 3], |[weight, squares, total], group| {
+                let (w, outcome) = (self.weight(group), &self.outcome[group]);
+                let rows = outcome.weight;
+                [weight + rows * w, squares + rows * w * w, total + rows * w * outcome.mean]
+            })
+        });
         (total / weight, weight * weight / squares)
     }
 
     /// Sum w (y - mean of the donors - `gap`)^2 over rows.
     pub fn spread(&self, donors: &Self, gap: f64) -> f64 {
-        let groups = self.outcome.iter().zip(&self.found).filter(|(_, found)| !found.is_empty());
-        let squares = groups.map(|(own, found)| {
+        let square = |group: usize| {
+            let (own, found) = (&self.outcome[group], &self.found[group]);
+            if found.is_empty() {
+                return 0.0;
+            }
             let rest = own.mean - donors.pooled(found).mean - gap;
             own.deviation + own.weight * rest * rest
-        });
-        squares.sum()
+        };
+        let [sum] = sums(self.found.len(), |groups| [groups.map(square).sum()]);
+        sum
     }
 
     /// Sum s2 (W^2 - w - K') over rows.
-    pub fn sampling(&self, n_others: usize, monitor: &Monitor) -> Result<f64> {
-        let neighbors = neighborhoods(&self.scores, &self.scores, n_others, monitor)?;
-        let groups = neighbors.iter().zip(&self.found).zip(&self.weight).zip(&self.squares);
-        let terms =
-            groups.zip(&self.outcome).map(|((((near, found), weight), squares), outcome)| {
-                let factor = weight * weight - own_share(found) - squares;
-                outcome.weight * self.pooled(near).sample_variance() * factor
+    pub fn sampling(&self, n_others: usize) -> f64 {
+        let search = neighborhood(n_others);
+        let of_groups = |groups: Range<usize>| {
+            let near = self.scores.found_by(&search, &self.scores.value[groups.clone()]);
+            let terms = groups.zip(near).map(|(group, near)| {
+                let weight = self.weight(group);
+                let factor = weight * weight - own_share(&self.found(group)) - self.uses[group][1];
+                self.outcome[group].weight * self.pooled(&near).sample_variance() * factor
             });
-        Ok(terms.sum())
+            [terms.sum()]
+        };
+        let [sum] = sums(self.n_groups(), of_groups);
+        sum
     }
 
     /// The outcomes of all rows found.

@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 
 use ndarray::ArrayView2;
 
-use super::neighbors::{Found, Search};
+use super::neighbors::Search;
 use super::places::Places;
-use super::sorted_scores::SortedScores;
 use super::space::{Space, strata};
 use super::with_replacement;
 use crate::checks;
@@ -29,19 +28,10 @@ pub fn check_others(n_others: usize, treatment: &[bool]) -> Result<()> {
     Err(Error::Argument { name: "variance_neighbors", found: n_others.to_string(), allowed })
 }
 
-/// On a line: for each group of values of `at`, its nearest of `arm`: one more than `n_others`, for in its own arm a
-/// row is one of them.
-///
-/// # Errors
-/// [`Error::Stopped`].
-pub fn neighborhoods(
-    at: &SortedScores,
-    arm: &SortedScores,
-    n_others: usize,
-    monitor: &Monitor,
-) -> Result<Vec<Found>> {
-    let search = Search { n_neighbors: (n_others + 1) as f64, reach: f64::INFINITY };
-    arm.around_each(&search, &at.value, monitor)
+/// On a line: what a value looks for in an arm, one row more than `n_others`, for in its own arm a row is one of them.
+#[must_use]
+pub fn neighborhood(n_others: usize) -> Search {
+    Search { n_neighbors: (n_others + 1) as f64, reach: f64::INFINITY }
 }
 
 /// Where n rows are, in any space: who is like whom.

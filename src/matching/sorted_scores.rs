@@ -131,16 +131,26 @@ impl SortedScores {
         let chunks = found.par_chunks_mut(SOUGHT).zip(values.par_chunks(SOUGHT));
         chunks.try_for_each(|(found, values)| -> Result<()> {
             monitor.check()?;
-            let mut place = self.value.partition_point(|donor| *donor < values[0]);
-            for (slot, value) in found.iter_mut().zip(values) {
-                while self.value.get(place).is_some_and(|donor| donor < value) {
-                    place += 1;
-                }
-                *slot = self.around(search, *value, place);
-            }
+            found.iter_mut().zip(self.found_by(search, values)).for_each(|(slot, own)| *slot = own);
             Ok(())
         })?;
         Ok(found)
+    }
+
+    /// The same of a few values, one after the other.
+    pub fn found_by<'s>(
+        &'s self,
+        search: &'s Search,
+        values: &'s [f64],
+    ) -> impl Iterator<Item = Found> + use<'s> {
+        let first = values.first().copied().unwrap_or_default();
+        let mut place = self.value.partition_point(|donor| *donor < first);
+        values.iter().map(move |value| {
+            while self.value.get(place).is_some_and(|donor| donor < value) {
+                place += 1;
+            }
+            self.around(search, *value, place)
+        })
     }
 }
 

@@ -25,6 +25,8 @@ pub const MATCHES: usize = 256;
 pub const MATCHES_A_COLUMN: usize = 48;
 pub const MATCHED_EFFECT: usize = 512;
 pub const OPTIMAL: usize = 512;
+/// The scores once more, in order, and what it takes to sort them.
+pub const OVERLAP: usize = 24;
 pub const BALANCE_A_THREAD: usize = 64;
 /// A column, whatever the number of rows.
 pub const MOMENTS_A_COLUMN: usize = 4096;

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::kernels::{BLOCK, linear_predictor};
 use crate::linalg::{Cholesky, RANK_TOLERANCE};
 use crate::score::links::Link;
-use crate::units::frequency::n_users;
+use crate::units::frequency::{n_users, users_of};
 
 /// The means of the two arms, control first, and each row's influence on them.
 #[derive(Debug, Clone)]
@@ -37,19 +37,17 @@ impl ArmMeans {
     /// The standard error of the difference, with divisor n and no correction for degrees of freedom.
     #[must_use]
     pub fn std_error(&self) -> f64 {
-        let [control, treated] = &self.influence;
-        let squares: f64 = treated.iter().zip(control).map(|(a, b)| (a - b) * (a - b)).sum();
-        squares.sqrt() / treated.len() as f64
+        self.std_error_of_users(None)
     }
 
     /// The same of rows that stand for several users each, whose influence is that of one of them.
     #[must_use]
     pub fn std_error_of_users(&self, frequency: Option<&[f64]>) -> f64 {
-        let Some(frequency) = frequency else { return self.std_error() };
         let [control, treated] = &self.influence;
-        let differences = treated.iter().zip(control).map(|(a, b)| (a - b) * (a - b));
-        let squares: f64 = differences.zip(frequency).map(|(square, users)| square * users).sum();
-        squares.sqrt() / n_users(Some(frequency), treated.len())
+        let squares = sum_by_row(treated.len(), |i| {
+            users_of(frequency, i) * (treated[i] - control[i]) * (treated[i] - control[i])
+        });
+        squares.sqrt() / n_users(frequency, treated.len())
     }
 }
 
@@ -300,29 +298,23 @@ pub fn of_one_user(
     frequency: Option<&[f64]>,
 ) -> Vec<f64> {
     let per_mean = n_users(frequency, added.len()) / target;
-    let Some(frequency) = frequency else {
-        for value in &mut added {
-            *value *= per_mean;
-        }
-        center(&mut added, weight);
-        return added;
-    };
-    added.iter_mut().zip(frequency).for_each(|(value, users)| *value *= per_mean / users);
-    let is_there = |row: &usize| weight.is_none_or(|weight| weight[*row] > 0.0);
-    let there = || (0..frequency.len()).filter(is_there);
-    let total: f64 = there().map(|row| frequency[row] * added[row]).sum();
-    let mean = total / there().map(|row| frequency[row]).sum::<f64>();
-    there().for_each(|row| added[row] -= mean);
+    let rows = added.par_iter_mut().enumerate().with_min_len(CHUNK);
+    rows.for_each(|(row, value)| *value *= per_mean / users_of(frequency, row));
+    center(&mut added, weight, frequency);
     added
 }
 
-/// Take the mean off: it is zero but for rounding, and for a penalty's pull. Rows of weight 0 are not there, and keep
-/// their influence of zero. Summed by chunks, in their order, so that it does not depend on the number of threads.
-pub fn center(values: &mut [f64], weight: Option<&[f64]>) {
+/// Take the mean over users off: it is zero but for rounding, and for a penalty's pull. Rows of weight 0 are not there, and
+/// keep their influence of zero. Summed by chunks, in their order, so that it does not depend on the number of threads.
+pub fn center(values: &mut [f64], weight: Option<&[f64]>, frequency: Option<&[f64]>) {
     let is_there = |row: usize| weight.is_none_or(|weight| weight[row] > 0.0);
-    let chunks: Vec<f64> = values.par_chunks(CHUNK).map(|chunk| chunk.iter().sum()).collect();
-    let mean =
-        chunks.iter().sum::<f64>() / (0..values.len()).filter(|row| is_there(*row)).count() as f64;
+    let users = |row: usize| if is_there(row) { users_of(frequency, row) } else { 0.0 };
+    let total = sum_by_row(values.len(), |row| users(row) * values[row]);
+    let n_there = match (weight, frequency) {
+        (None, None) => values.len() as f64,
+        _ => sum_by_row(values.len(), users),
+    };
+    let mean = total / n_there;
     let rows = values.par_iter_mut().enumerate().with_min_len(CHUNK);
     rows.filter(|(row, _)| is_there(*row)).for_each(|(_, value)| *value -= mean);
 }

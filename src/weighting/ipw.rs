@@ -12,7 +12,7 @@ use crate::units::tally::{Outcomes, Units};
 use crate::weighting::estimand::Estimand;
 use crate::weighting::influence::{ArmMeans, ScoreFit, by_row};
 use crate::weighting::ipw_outcomes::ipw_of_outcomes;
-use crate::weighting::sizes::{effective_number_of_users, effective_sample_size};
+use crate::weighting::sizes::WeightSums;
 use crate::weighting::truncation::{Weighed, bounds};
 
 /// Whom an effect is for, and from which quantile of their arm's weights are bounded.
@@ -108,7 +108,7 @@ pub(super) fn total_weights(
     })
 }
 
-/// Kish's effective sample size of an arm, by what the users of each row weigh together.
+/// Kish's effective sample size of an arm, by what the users of each row weigh together. Summed by chunks, in their order.
 #[must_use]
 pub fn effective_size_of(
     arm: bool,
@@ -116,11 +116,14 @@ pub fn effective_size_of(
     weights: &[f64],
     frequency: Option<&[f64]>,
 ) -> f64 {
-    let own = weights.iter().enumerate().filter(|(row, _)| treatment[*row] == arm);
-    match frequency {
-        None => effective_sample_size(own.map(|(_, weight)| *weight)),
-        Some(users) => effective_number_of_users(own.map(|(row, weight)| (*weight, users[row]))),
-    }
+    let of_chunk = |first: usize| {
+        let rows = first..weights.len().min(first + CHUNK);
+        let own = rows.filter(|row| treatment[*row] == arm);
+        WeightSums::of(own.map(|row| (weights[row], users_of(frequency, row))))
+    };
+    let chunks: Vec<WeightSums> =
+        (0..weights.len()).into_par_iter().step_by(CHUNK).map(of_chunk).collect();
+    chunks.into_iter().sum::<WeightSums>().effective_size()
 }
 
 /// What the users of each row weigh together, shared out among them.

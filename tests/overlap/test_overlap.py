@@ -50,6 +50,21 @@ def test_overlap_tells_range_quantiles_and_support(scored):
         assert row["outside"] == pytest.approx(np.mean((e < low) | (e > high)), abs=1e-15)
 
 
+@pytest.mark.parametrize("by", [None, "tier", ["tier", "alone"]])
+def test_overlap_of_rows_that_count_one_each_is_that_of_equal_weights(scored, by):
+    # Without weights all comes from the arms in order; with weights from the rows as they are.
+    scored["alone"] = np.where(scored["opted"] & (scored["tier"] == scored["tier"].iloc[0]), "a", "b")
+    roles = {"treatment": "opted", "scores": "e", "by": by}
+    found = ps.overlap(scored, **roles)
+    weighed = ps.overlap(scored, **roles, sample_weight=[1.5] * len(scored))
+    for name in ("quantiles", "support"):
+        one, other = getattr(found, name), getattr(weighed, name)
+        pd.testing.assert_frame_equal(one, other, check_dtype=False, rtol=1e-12, atol=1e-15)
+    one, other = found.weights, weighed.weights.assign(largest=weighed.weights["largest"] / 1.5)
+    pd.testing.assert_frame_equal(one, other, check_dtype=False, rtol=1e-12)
+    assert by != ["tier", "alone"] or found.support["low"].isna().any()  # a group of one arm
+
+
 def test_overlap_tells_what_the_weights_rest_on(scored):
     found = ps.overlap(scored, treatment="opted", scores="e").weights
     opted = scored["opted"].to_numpy()

@@ -55,23 +55,46 @@ def table_of_rows(
     counted = {"sample_weight": rows.sample_weight, "frequency": rows.frequency}
     options: dict[str, Any] = {**counted, "denominator": denominator}
     given = options | {"treatment": rows.treated, "weights": list(rows.weightings.values())}
-    scores = rows.scores
-    blocks: list[tuple[Sequence[str], core.Balance]] = [
-        (rows.recipe.names, core.balance(rows.design.terms, **given, **rows.design.coded))
-    ]
-    if scores is not None:
-        blocks.insert(0, ([PROPENSITY], core.balance(scores[:, np.newaxis], **given)))
+    found, values = _terms_compared(rows, given)
+    names = [*([] if rows.scores is None else [PROPENSITY]), *rows.recipe.names]
+    blocks = [(names, values)]
     if squares or interactions:
         products = _products(rows, squares=squares, interactions=interactions)
-        blocks += [(names, core.balance(columns, **given)) for names, columns in products]
+        blocks += [(own, _measured(core.balance(columns, **given))) for own, columns in products]
     samples = [UNADJUSTED, *rows.weightings]
-    table = _table(blocks, samples, denominator, with_scores=scores is not None)
-    smds = blocks[0 if scores is None else 1][1].smd[:, 0]
-    found = balance_of_products(rows.design, rows.recipe, rows.treated, rows.weightings, smds, **options)
+    table = _table(blocks, samples)
+    table.attrs["denominator"] = denominator
+    table.attrs["ess_treated"] = dict(zip(samples, found.ess_treated.tolist(), strict=True))
+    table.attrs["ess_control"] = dict(zip(samples, found.ess_control.tolist(), strict=True))
+    table.attrs["propensity"] = rows.scores is not None
+    smds = values[rows.scores is not None :, 0, MEASURES.index("smd")]
+    of_products = balance_of_products(
+        rows.design, rows.recipe, rows.treated, rows.weightings, smds, **options
+    )
     table.attrs["products"] = {
-        sample: {name: own[place] for name, own in found.items()} for place, sample in enumerate(samples)
+        sample: {name: own[place] for name, own in of_products.items()}
+        for place, sample in enumerate(samples)
     }
     return table
+
+
+def _terms_compared(rows: BalanceRows, given: Mapping[str, Any]) -> tuple[core.Balance, Floats]:
+    """Compare the terms; their measures come after those of the scores, where there are any."""
+    design, scores = rows.design, rows.scores
+    if scores is None or design.factors:
+        found = core.balance(design.terms, **given, **design.coded)
+        values = _measured(found)
+        if scores is None:
+            return found, values
+        return found, np.concatenate([_measured(core.balance(scores[:, np.newaxis], **given)), values])
+    # Side by side, so that the threads share all columns out.
+    found = core.balance((*design.side_by_side, scores), **given)
+    return found, np.roll(_measured(found), 1, axis=0)
+
+
+def _measured(found: core.Balance) -> Floats:
+    """Give what is measured by column, sample and measure."""
+    return np.stack([getattr(found, measure) for measure in MEASURES], axis=2)
 
 
 def _products(
@@ -93,25 +116,11 @@ def _products(
         yield batch, columns
 
 
-def _table(
-    blocks: Sequence[tuple[Sequence[str], core.Balance]],
-    samples: Sequence[str],
-    denominator: Denominator,
-    *,
-    with_scores: bool,
-) -> pd.DataFrame:
+def _table(blocks: Sequence[tuple[Sequence[str], Floats]], samples: Sequence[str]) -> pd.DataFrame:
     """Put blocks of terms under each other, and measures beside each other sample by sample."""
-    values = np.concatenate(
-        [np.stack([getattr(found, measure) for measure in MEASURES], axis=2) for _, found in blocks]
-    )
-    table = pd.DataFrame(
+    values = np.concatenate([own for _, own in blocks])
+    return pd.DataFrame(
         values.reshape(len(values), -1),
         index=pd.Index([name for names, _ in blocks for name in names], name="term"),
         columns=pd.MultiIndex.from_product([samples, MEASURES], names=["sample", "measure"]),
     )
-    _, first = blocks[0]
-    table.attrs["denominator"] = denominator
-    table.attrs["ess_treated"] = dict(zip(samples, first.ess_treated.tolist(), strict=True))
-    table.attrs["ess_control"] = dict(zip(samples, first.ess_control.tolist(), strict=True))
-    table.attrs["propensity"] = with_scores
-    return table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import combinations_with_replacement
 from typing import Literal, TypeAlias
@@ -13,6 +13,7 @@ from propensity import core
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.counted_rows import mass_of
 from propensity.frames.design import Design
+from propensity.frames.pieces import pieces
 from propensity.frames.products import centers
 from propensity.frames.recipe import Recipe
 
@@ -20,8 +21,6 @@ Denominator: TypeAlias = Literal["pooled", "treated", "control", "all"]
 
 MOST_TERMS = 60
 """Terms whose squares and products a balance table looks at: 1,830 at most."""
-
-_LOOK = 1_000  # rows that mostly tell that a column is not binary
 
 
 def products_by_name(
@@ -36,7 +35,7 @@ def products_by_name(
     products = {}
     for one, other in combinations_with_replacement(range(len(names)), 2):
         if one == other:
-            if squares and not _is_binary(design.column(one)):
+            if squares and not _is_binary(design.parts(one), design.n_rows):
                 products[f"{names[one]}^2"] = (one, other)
         elif interactions and origins[one] != origins[other]:
             products[f"{names[one]}:{names[other]}"] = (one, other)
@@ -44,9 +43,10 @@ def products_by_name(
     return {name: pair for name, pair in products.items() if name not in names}
 
 
-def _is_binary(column: Floats) -> bool:
-    some = column[:_LOOK]
-    return bool(((some == 0) | (some == 1)).all()) and bool(((column == 0) | (column == 1)).all())
+def _is_binary(parts: Callable[[slice], Floats], n_rows: int) -> bool:
+    """Whether all values of a column are 0 or 1; most columns that are not say so in their first part."""
+    found = map(parts, pieces(n_rows))
+    return all(bool(((some == 0) | (some == 1)).all()) for some in found)
 
 
 def balance_of_products(

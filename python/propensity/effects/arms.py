@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from propensity.effects.leverage import LeftOut, Leverage
+from propensity.effects.leverage import LeftOut, Leverage, SharesOfWeight
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.pieces import pieces
@@ -91,7 +91,7 @@ class Means:
     influence_control: Floats | None = None
     clusters: Rows | None = None
     difference: float | None = None
-    leverage: Leverage | None = None
+    leverage: Leverage | SharesOfWeight | None = None
     left_out: LeftOut | str | None = None
 
     def among(self, there: Bools | slice) -> Means:
@@ -161,8 +161,7 @@ class OutcomeFacts:
         `ends` are the least and the greatest outcome, where values stand for others, and may lie beyond.
         """
         low, high = (float(outcome.min()), float(outcome.max())) if ends is None else ends
-        center = np.average(outcome, weights=sample_weight)
-        variance = 0.0 if low == high else np.average((outcome - center) ** 2, weights=sample_weight)
+        variance = 0.0 if low == high else _variance(outcome, sample_weight)
         bounded = bounded and low >= 0 and high <= 1
         return cls(low, high, bounded, math.sqrt(variance), bounded and bool(is_event(outcome).all()))
 
@@ -197,6 +196,17 @@ class OutcomeFacts:
     def constant(self) -> bool:
         """Whether it is the same for all, so that there is nothing to estimate."""
         return self.low == self.high
+
+
+def _variance(values: Floats, weights: Floats | None) -> float:
+    """Give the variance of values (n,) with divisor n, without a second column beside them."""
+    center, total, mass = float(np.average(values, weights=weights)), 0.0, 0.0
+    for rows in pieces(len(values)):
+        away = values[rows] - center
+        squares = away * away if weights is None else away * away * weights[rows]
+        total += float(squares.sum())
+        mass += len(away) if weights is None else float(weights[rows].sum())
+    return total / mass
 
 
 def origin_between(low: float, high: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -62,6 +62,10 @@ class BalanceTerms(ReadOnly):
         if k < len(self.first):
             return self.design.none_of(list(self.first.values())[k])
         return list(self.more.values())[k - len(self.first)]
+
+    def parts(self, k: int) -> Callable[[slice], Floats]:
+        """Give what reads some rows of one."""
+        return self.design.parts(k) if k < len(self.names) else self.column(k).__getitem__
 
     @classmethod
     def of_terms(

@@ -101,18 +101,30 @@ def may_be_uneven(estimand: str, ess: float, n_rows: float) -> bool:
 
 
 def overlap_cautions(
-    estimand: str, weights: Floats, treated: Bools, frequency: Floats | None = None
+    estimand: str,
+    weights: Floats,
+    treated: Bools,
+    frequency: Floats | None = None,
+    ess: tuple[float, float] | None = None,
 ) -> tuple[Warning, ...]:
     """Say which arm's weighted mean leans on so few rows that its interval tends to be too narrow.
 
-    `weights` (n,) are of one user where rows stand for several, `frequency` (n,) of them.
+    `weights` (n,) are of one user where rows stand for several, `frequency` (n,) of them; `ess` is what they
+    are worth of the treated and of the controls, where that is known.
     """
     arms = {}
-    members = {"treated": treated, "control": ~treated}.items()
-    for (arm, rows), ess in zip(members, effective_sizes(weights, treated, frequency), strict=True):
-        own, n_users = weights[rows], int(rows.sum() if frequency is None else frequency[rows].sum())
+    ess = effective_sizes(weights, treated, frequency) if ess is None else ess
+    n_treated = int(np.count_nonzero(treated)) if frequency is None else int(frequency @ treated)
+    n_all = len(treated) if frequency is None else int(frequency.sum())
+    for arm, n_users, ess_of_arm in zip(
+        ("treated", "control"), (n_treated, n_all - n_treated), ess, strict=True
+    ):
+        if not may_be_uneven(estimand, ess_of_arm, n_users):
+            continue  # which spares a look at its rows
+        rows = treated if arm == "treated" else ~treated
+        own = weights[rows]
         total = own.sum() if frequency is None else own @ frequency[rows]
-        arms[arm] = Weighed(n_users, ess, float(own.max() / total) if len(own) else 0.0)
+        arms[arm] = Weighed(n_users, ess_of_arm, float(own.max() / total) if len(own) else 0.0)
     return uneven_cautions(estimand, arms)
 
 

@@ -14,7 +14,7 @@ from propensity.effects.arms import ArmMeans, Means, OutcomeFacts
 from propensity.effects.cautions import size_cautions
 from propensity.effects.contrasts import SCALES, Contrast, require_means
 from propensity.effects.given_away import exact_cautions
-from propensity.effects.leverage import USUAL, ErrorKind, LeftOut, Leverage
+from propensity.effects.leverage import USUAL, ErrorKind, LeftOut, Leverage, SharesOfWeight
 from propensity.effects.means_covariance import MeansCovariance
 from propensity.effects.one_valued import one_valued_cautions
 from propensity.effects.reported import Interval, ReportedEffect
@@ -146,7 +146,7 @@ class Effect(ReportedEffect):
     means_covariance: MeansCovariance | None = None
     measured: str = ""
     scores: AnySeries | None = None
-    leverage: Leverage | None = None
+    leverage: Leverage | SharesOfWeight | None = None
     tidied: str = ""
     left_out: LeftOut | str | None = None
     frequency: Floats | None = None
@@ -285,7 +285,7 @@ class Effect(ReportedEffect):
         carried = slope(self.mean_treated) * of_treated + slope(self.mean_control) * of_control
         return inference.kish(carried**2, self._users)
 
-    @property
+    @cached_property
     def interval_error(self) -> float:
         """The standard error of intervals and p-values: `std_error`, corrected for leverage by HC2.
 

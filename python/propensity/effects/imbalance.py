@@ -150,7 +150,7 @@ class _AllRows:
     def center(self, k: int) -> float:
         """Give what a term is measured from before it is multiplied."""
         if k not in self._centers:
-            self._centers[k] = center(self.balance_terms.column(k), self.mass)
+            self._centers[k] = center(self.balance_terms.parts(k), len(self.treated), self.mass)
         return self._centers[k]
 
     @cached_property

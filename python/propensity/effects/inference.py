@@ -102,8 +102,12 @@ def two_ways_each(variances: Sequence[Floats]) -> Floats:
 
 def _products(values: Floats, frequency: Floats | None = None) -> Floats:
     # Not by `@`: for so few columns waking the threads of a BLAS library costs many times the sums.
-    counted = values if frequency is None else values * frequency[:, None]
-    return np.array([[(one * other).sum() for other in values.T] for one in counted.T])
+    total = np.zeros((values.shape[1], values.shape[1]))
+    for rows in pieces(len(values)):
+        own = values[rows]
+        counted = own if frequency is None else own * frequency[rows, None]
+        total += np.array([[(one * other).sum() for other in own.T] for one in counted.T])
+    return total
 
 
 def std_error(influence: Floats, clusters: Rows | None = None, frequency: Floats | None = None) -> float:
@@ -136,11 +140,25 @@ def degrees_of_freedom(
         Infinity where no row moves the estimate.
     """
     if clusters is None:
-        return kish(influence**2, frequency)
+        return _carriers(influence, frequency)
     if clusters.ndim == 2:
         return min(degrees_of_freedom(influence, column, frequency) for column in clusters.T)
     sums, alike = _sums(influence[:, None], clusters, frequency)
     return min(kish(sums[:, 0] ** 2, alike), _n_units(sums, alike) - 1.0)
+
+
+def _carriers(influence: Floats, frequency: Floats | None) -> float:
+    """Give `kish` of the squares, without a column of them."""
+    largest = max(float(influence.max(initial=0.0)), -float(influence.min(initial=0.0)))
+    if largest == 0.0:
+        return math.inf
+    total = squares = 0.0
+    for rows in pieces(len(influence)):
+        shares = (influence[rows] / largest) ** 2
+        counted = shares if frequency is None else shares * frequency[rows]
+        total += float(counted.sum())
+        squares += float((counted * shares).sum())  # not by `@`, as above
+    return total**2 / squares
 
 
 def kish(weights: Floats, frequency: Floats | None = None) -> float:
@@ -156,7 +174,7 @@ def kish(weights: Floats, frequency: Floats | None = None) -> float:
         shares = weights[rows] / largest  # their squares neither vanish nor overflow
         counted = shares if frequency is None else shares * frequency[rows]
         total += float(counted.sum())
-        squares += float(counted @ shares)
+        squares += float((counted * shares).sum())  # not by `@`, as above
     return total**2 / squares
 
 

@@ -9,7 +9,9 @@ not too small, and stays.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
@@ -24,7 +26,12 @@ from propensity.results.read_only import ReadOnly
 Correction: TypeAlias = Literal["HC0", "HC2", "HC3"]
 ErrorKind: TypeAlias = Literal["HC0", "HC2", "HC3", "jackknife"]
 
-_POWERS: dict[Correction, float] = {"HC0": 0.0, "HC2": 0.5, "HC3": 1.0}
+# Of what leverage leaves of a residual; a root is many times as fast as a power.
+_DIVISORS: dict[Correction, Callable[[Floats], Floats]] = {
+    "HC0": np.ones_like,
+    "HC2": np.sqrt,
+    "HC3": np.positive,
+}
 
 USUAL: Correction = "HC2"
 """That of intervals and p-values: with Student's law it held where HC0 was too short and HC3 too wide."""
@@ -68,41 +75,83 @@ class LeftOut(Protocol):
         """Give what each row does to both means, the treated's first: (2, n), for the jackknife's error."""
 
 
-def of_weighted_means(
-    weights: Floats,
-    treated: Bools,
-    outcome: Floats,
-    means: tuple[float, float],
-    frequency: Floats | None = None,
-) -> Leverage:
-    """Give the leverage of rows in the weighted means of their arms, the treated's first: shares of weight.
+@dataclass(frozen=True, eq=False)
+class SharesOfWeight(ReadOnly):
+    """The leverage of rows in the weighted means of their arms, worked out when it is asked for.
+
+    It is their shares of the weight.
 
     A mean is a model with an intercept alone, from which a row is as far as its outcome. Rows may stand for
     several users each: weights and leverage are then of one of them.
+
+    Attributes
+    ----------
+    weights, outcome : ndarray (n,)
+    arm : ndarray (n,) of bool
+        Whose weights these are: the treated's where it is true.
+    means : (float, float)
+        Of the outcome, the treated's first.
+    frequency : ndarray (n,) or None
+        How many users rows stand for.
+    treated : ndarray (n,) of bool or None
+        As of `Leverage`.
     """
-    total = np.zeros(2)
-    for rows in pieces(len(weights)):
-        counted = weights[rows] if frequency is None else weights[rows] * frequency[rows]
-        total += np.bincount(treated[rows], weights=counted, minlength=2)
-    n_users = len(weights) if frequency is None else frequency.sum()
-    values, moved = np.empty(len(weights)), np.empty(len(weights))
-    for rows in pieces(len(weights)):
-        values[rows] = weights[rows] / np.where(treated[rows], total[1], total[0])
-        moved[rows] = n_users * values[rows] * (outcome[rows] - np.where(treated[rows], *means))
-    return Leverage(values, moved)
+
+    weights: Floats
+    arm: Bools
+    outcome: Floats
+    means: tuple[float, float]
+    frequency: Floats | None = None
+    treated: Bools | None = None
+
+    @property
+    def values(self) -> Floats:
+        """As of `Leverage`."""
+        return self._worked_out.values
+
+    @property
+    def residual(self) -> Floats:
+        """As of `Leverage`."""
+        return self._worked_out.residual
+
+    def added(self, kind: Correction = USUAL) -> Floats:
+        """As of `Leverage`."""
+        return self._worked_out.added(kind)
+
+    def among(self, rows: Bools | slice) -> Leverage:
+        """As of `Leverage`."""
+        return self._worked_out.among(rows)
+
+    @cached_property
+    def _worked_out(self) -> Leverage:
+        weights, treated, frequency = self.weights, self.arm, self.frequency
+        total = np.zeros(2)
+        for rows in pieces(len(weights)):
+            counted = weights[rows] if frequency is None else weights[rows] * frequency[rows]
+            total += np.bincount(treated[rows], weights=counted, minlength=2)
+        n_users = len(weights) if frequency is None else frequency.sum()
+        values, moved = np.empty(len(weights)), np.empty(len(weights))
+        for rows in pieces(len(weights)):
+            # A row of weight 0 has no share, whatever its outcome is.
+            away = np.where(weights[rows] > 0, self.outcome[rows] - np.where(treated[rows], *self.means), 0.0)
+            values[rows] = weights[rows] / np.where(treated[rows], total[1], total[0])
+            moved[rows] = n_users * values[rows] * away
+        return Leverage(values, moved, self.treated)
 
 
 def scale_of(leverage: Floats, kind: Correction = USUAL) -> Floats:
     """Give what residuals are to be multiplied by, (n,), to be corrected as `kind` says."""
     held = np.where(leverage < _ALONE, leverage, 0.0)
-    return np.asarray((1 - held) ** -_POWERS[kind])
+    return 1 / _DIVISORS[kind](1 - held)
 
 
 AFTER_IPW = "it is worked out after ps.ipw, for all rows or with by=, within=True"
 """Why rows are not left out of an effect that does not say why."""
 
 
-def require_kind(kind: ErrorKind, leverage: Leverage | None, left_out: LeftOut | str | None) -> None:
+def require_kind(
+    kind: ErrorKind, leverage: Leverage | SharesOfWeight | None, left_out: LeftOut | str | None
+) -> None:
     """Require an error of this kind of an effect that has this; `left_out` may say why there is none.
 
     Raises

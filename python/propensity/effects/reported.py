@@ -19,7 +19,7 @@ from propensity.sensitivity.explained_away import e_value_of_effect
 
 if TYPE_CHECKING:
     from propensity.effects.effect import Effect
-    from propensity.effects.leverage import LeftOut, Leverage
+    from propensity.effects.leverage import LeftOut, Leverage, SharesOfWeight
     from propensity.frames.checks import Floats
 
 
@@ -48,7 +48,7 @@ class ReportedEffect(WeightedResult):
         measured: str
         tidied: str
 
-        leverage: Leverage | None
+        leverage: Leverage | SharesOfWeight | None
         left_out: LeftOut | str | None
 
         @property

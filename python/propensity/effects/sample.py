@@ -130,10 +130,13 @@ class Sample:
         columns = {name: known[name] for name in covariates if name in known}
         return copy_cautions(columns, self.frame.outcome(outcome), self.present_rows)
 
-    def overlap_cautions(self, estimand: str, weights: Floats) -> tuple[Warning, ...]:
-        """Say where the weights (n,) of users rest on few of an arm."""
+    def overlap_cautions(
+        self, estimand: str, weights: Floats, ess: tuple[float, float]
+    ) -> tuple[Warning, ...]:
+        """Say where the weights (n,) of users, worth `ess` in either arm, rest on few of it."""
         frequency = None if self.frequency is None else self.present(self.frequency)
-        return overlap_cautions(estimand, self.present(weights), self.present(self.treated), frequency)
+        treated = self.present(self.treated)
+        return overlap_cautions(estimand, self.present(weights), treated, frequency, ess)
 
     @property
     def count_cautions(self) -> tuple[Warning, ...]:

@@ -219,6 +219,8 @@ def known(names: Iterable[str], columns: Sequence[object]) -> None:
             raise InvalidInputError(f"column '{name}': {found} columns have this name; rename them first")
         if found == 0:
             absent.append(name)
+    if not absent:
+        return
     hints = {name: _nearest(name, without_sums(columns)) for name in absent}
     others = f"the columns are {listed(columns)}" if columns else "it has no columns"
     if any(isinstance(column, tuple) for column in columns):
@@ -231,9 +233,8 @@ def known(names: Iterable[str], columns: Sequence[object]) -> None:
         if any(not isinstance(column, str | tuple) and str(column) == absent[0] for column in columns):
             hint = f"a column is called by the number {absent[0]}, not by text; {_BY_TEXT}"
         raise InvalidInputError(f"column '{absent[0]}' is not in the frame; {hint}")
-    if absent:
-        each = [f"'{name}'" + (f" (did you mean '{hint}'?)" if hint else "") for name, hint in hints.items()]
-        raise InvalidInputError(f"columns {', '.join(each)} are not in the frame; {others}")
+    each = [f"'{name}'" + (f" (did you mean '{hint}'?)" if hint else "") for name, hint in hints.items()]
+    raise InvalidInputError(f"columns {', '.join(each)} are not in the frame; {others}")
 
 
 def _nearest(name: str, columns: Sequence[object]) -> str | None:

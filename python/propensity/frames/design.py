@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -134,6 +134,12 @@ class Design(ReadOnly):
         if self.factors:
             return self.columns([term])[:, 0]
         return self.given.column(term) if isinstance(self.given, Narrow) else self.given[:, term]
+
+    def parts(self, term: int) -> Callable[[slice], Floats]:
+        """Give what reads some rows of a term; a column by itself is only made where there is none."""
+        if isinstance(self.given, Narrow) and not self.factors:
+            return partial(self.given.part, term)
+        return self.column(term).__getitem__
 
     def none_of(self, terms: Sequence[int]) -> Floats:
         """Give what these terms leave of 1: of all levels of a factor but its first, that one (n,)."""

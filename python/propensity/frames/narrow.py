@@ -66,6 +66,12 @@ class Narrow(ReadOnly):
             return np.asarray(term[0] == term[1], dtype=np.float64)
         return np.asarray(term, dtype=np.float64)
 
+    def part(self, place: int, rows: slice) -> Floats:
+        """Give some rows of a term."""
+        term = self.terms[place]
+        own = term[0][rows] == term[1] if isinstance(term, tuple) else term[rows]
+        return np.asarray(own, dtype=np.float64)
+
     def matrix(self, places: Sequence[int] | None = None) -> Floats:
         """Give some of the terms, or all, as a matrix, column by column."""
         places = range(self.width) if places is None else places

@@ -7,6 +7,8 @@ spread. That of its distance from the mean says how far rows are spread, and is 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from propensity.frames.checks import Floats
@@ -16,17 +18,18 @@ from propensity.frames.pieces import pieces
 _SMALL_PRODUCT = 200_000
 
 
-def center(column: Floats, sample_weight: Floats | None) -> float:
-    """Give the mean of a column (n,) over all rows by sample weight.
+def center(parts: Callable[[slice], Floats], n_rows: int, sample_weight: Floats | None) -> float:
+    """Give the mean of a column over all n rows by sample weight, read part by part.
 
     It is summed from a value that is there, so that the mean of a constant is that very constant, and its
     products are zeros.
     """
-    first = column[0 if sample_weight is None else int(np.argmax(sample_weight > 0))]
+    at = 0 if sample_weight is None else int(np.argmax(sample_weight > 0))
+    first = parts(slice(at, at + 1))[0]
     total, mass = 0.0, 0.0
     with np.errstate(all="ignore"):  # of columns whose products are out of range anyway
-        for rows in pieces(len(column)):
-            away = column[rows] - first
+        for rows in pieces(n_rows):
+            away = parts(rows) - first
             weight = None if sample_weight is None else sample_weight[rows]
             total += away.sum() if weight is None else (away * weight).sum()
             mass += len(away) if weight is None else weight.sum()
@@ -35,7 +38,7 @@ def center(column: Floats, sample_weight: Floats | None) -> float:
 
 def centers(design: Design, sample_weight: Floats | None) -> Floats:
     """Give that of each term: (d,)."""
-    return np.array([center(design.column(k), sample_weight) for k in range(design.n_terms)])
+    return np.array([center(design.parts(k), design.n_rows, sample_weight) for k in range(design.n_terms)])
 
 
 def product(one: Floats, other: Floats, center_one: float, center_other: float) -> Floats:

@@ -103,16 +103,21 @@ def read_matched_outcome(
     if fingerprint.frequency is not None:
         return _outcome_of_cells(outcome, fingerprint, used, bounded=bounded)
     column, subject = read_later(outcome, fingerprint)
-    again = partial(_drop_and_match_again, outcome, fingerprint)
-    checks.complete({str(subject): column[used]}, subject="{}", drop=again)
-    arms.outcome(column[used], subject)  # as it is, so that a message has what was given
     values = arms.numbers(column)
+    # Where all rows have a number, those that are used do, and their labels are not asked for.
+    plain = values is not None and values.dtype.kind in "bif" and bool(np.isfinite(values).all())
+    if not plain:
+        again = partial(_drop_and_match_again, outcome, fingerprint)
+        checks.complete({str(subject): column[used]}, subject="{}", drop=again)
+    own = pd.Series(values[used], copy=False) if plain and values is not None else column[used]
+    arms.outcome(own, subject)  # as it is, so that a message has what was given
     assert values is not None
     y = values.astype(np.float64)
     known = np.isfinite(y)
-    s = fingerprint.sample_weight
-    facts = OutcomeFacts.among(used, y, s, bounded=bounded)
-    return MatchedOutcome(np.where(known, y - facts.origin, 0.0), facts.origin, known, facts)
+    facts = OutcomeFacts.among(used, y, fingerprint.sample_weight, bounded=bounded)
+    if facts.origin or not plain:
+        y = np.where(known, y - facts.origin, 0.0)
+    return MatchedOutcome(y, facts.origin, known, facts)
 
 
 def _outcome_of_cells(

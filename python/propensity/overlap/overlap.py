@@ -200,11 +200,15 @@ def overlap(
     treated = sample.treated
     e = read_scores(sample.frame, scores, treated, sample.sample_weight)
     s, f = sample.sample_weight, sample.frequency
-    lines: dict[str, list[dict[str, Any]]] = {"quantiles": [], "support": []}
+    lines: dict[str, list[dict[str, Any]]] = {"quantiles": [], "support": [], "weights": []}
     groups = None if by is None else _read_groups(df, by, treatment, sample.there)
     members: list[tuple[dict[str, Any], dict[str, _Members]]] = []
     for name, rows in _groups(groups, sample.there):
         group = {} if groups is None else {_GROUP: name}
+        if s is None and f is None:
+            for table, found in _described(core.overlap(e[rows], treated[rows]), name, group).items():
+                lines[table] += found
+            continue
         arms = _arms(rows, treated)
         present = {arm: own for arm, own in arms.items() if (own.any() if own.dtype == bool else len(own))}
         low, high, coefficient = _support(e[rows], treated[rows], _of_rows(mass_of(s, f), rows))
@@ -213,7 +217,8 @@ def overlap(
             found = _quantiles(e[own], _of_rows(s, own), _of_rows(f, own), (low, high))
             lines["quantiles"].append({**group, "arm": arm, **found})
         members.append((group, present))
-    lines["weights"] = _tallies(sample, e, members)
+    if members:
+        lines["weights"] += _tallies(sample, e, members)
     keys = [] if groups is None else [_GROUP]
     quantiles = pd.DataFrame(lines["quantiles"]).set_index([*keys, "arm"])
     weighed = pd.DataFrame(lines["weights"]).set_index([*keys, "estimand", "arm"])
@@ -267,6 +272,52 @@ def _of_rows(values: Floats | None, rows: _Members | slice) -> Floats | None:
     return None if values is None else values[rows]
 
 
+def _described(found: core.Overlap, name: object, group: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Give the lines of each table for rows that count one each, of which either arm may have none."""
+    arms = {arm: own for arm, own in (("treated", found.treated), ("control", found.control)) if len(own)}
+    low, high, coefficient = np.nan, np.nan, 0.0
+    if len(arms) == 2:
+        (low, high), coefficient = common_support(*(own[[0, -1]] for own in arms.values())), 1 - found.ks
+        low, high = (low, high) if low <= high else (np.nan, np.nan)
+    sums = dict(zip(get_args(WeightingEstimand), found.weights.tolist(), strict=True))
+    return {
+        "support": [{"group": name, "low": low, "high": high, "overlap_coefficient": coefficient}],
+        "quantiles": [
+            {**group, "arm": arm, **_quantiles_in_order(own, (low, high))} for arm, own in arms.items()
+        ],
+        "weights": [
+            {**group, "estimand": estimand, "arm": arm, **_shares(len(own), *of_arms[arm == "treated"])}
+            for estimand, of_arms in sums.items()
+            for arm, own in arms.items()
+        ],
+    }
+
+
+def _quantiles_in_order(e: Floats, support: tuple[float, float]) -> dict[str, float]:
+    """Give the line of an arm whose scores (n,) ascend."""
+    low, high = support
+    inside = 0 if np.isnan(low) else np.searchsorted(e, high, "right") - np.searchsorted(e, low)
+    return {
+        "n": len(e),
+        "min": e[0],
+        **dict(zip(_QUANTILES, quantiles_of(e, list(_QUANTILES.values())), strict=True)),
+        "max": e[-1],
+        "outside": 1 - float(inside / len(e)),
+    }
+
+
+def _shares(n: int, total: float, squares: float, largest: float, heaviest: float) -> dict[str, float]:
+    """Give the line of the weights of an arm of n users."""
+    ess = total**2 / squares
+    return {
+        "ess": ess,
+        "ess_share": ess / n,
+        "largest": largest,
+        "largest_share": largest / total,
+        "top_percent_share": heaviest / total,
+    }
+
+
 def _tallies(
     sample: Sample, e: Floats, members: list[tuple[dict[str, Any], dict[str, _Members]]]
 ) -> list[dict[str, Any]]:
@@ -310,15 +361,8 @@ def _quantiles(
 def _tally(w: Floats, users: Floats | None) -> dict[str, float]:
     """Sum up the weights of an arm, each that of so many users."""
     total, n = (w.sum(), len(w)) if users is None else (w @ users, int(users.sum()))
-    ess = total**2 / (w @ w if users is None else w**2 @ users)
-    largest = w.max()
-    return {
-        "ess": ess,
-        "ess_share": ess / n,
-        "largest": largest,
-        "largest_share": largest / total,
-        "top_percent_share": _heaviest(w, users, -(-n // 100)) / total,
-    }
+    squares = w @ w if users is None else w**2 @ users
+    return _shares(n, total, squares, w.max(), _heaviest(w, users, -(-n // 100)))
 
 
 def _heaviest(w: Floats, users: Floats | None, count: int) -> float:

@@ -156,7 +156,7 @@ def _planned(sample: Sample, e: Floats, estimand: WeightingEstimand, std_dev: fl
     shares = np.where(t, w / (w @ (f * t)), w / (w @ (f * ~t)))
     error = std_dev * math.sqrt(1 / weighting.ess_treated + 1 / weighting.ess_control)
     ess, rows = (weighting.ess_treated, weighting.ess_control), (sample.n_users(t), sample.n_users(~t))
-    uneven = overlap_cautions(estimand, w, t, sample.frequency)
+    uneven = overlap_cautions(estimand, w, t, sample.frequency, ess)
     warn_once((*uneven, *size_cautions(ess, rows, told=uneven)))
     n_users = sample.n_users(sample.present_rows)
     df = kish(shares**2, sample.frequency)

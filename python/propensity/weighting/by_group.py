@@ -16,7 +16,7 @@ from propensity.effects.contrasts import Contrast
 from propensity.effects.estimators import WeightingEstimand
 from propensity.effects.group_means import GroupMeans, hajek_arm, origin_of
 from propensity.effects.grouped import GroupedEffects
-from propensity.effects.leverage import LeftOut, of_weighted_means
+from propensity.effects.leverage import LeftOut, SharesOfWeight
 from propensity.effects.metrics import Measured
 from propensity.effects.modelled_groups import GroupRows, ModelledGroups
 from propensity.effects.sample import Sample
@@ -161,13 +161,13 @@ def weighted_arms(
 ) -> Means:
     """Give the weighted means of both arms as an effect is made of them, with the leverage of rows."""
     means = found.mean_treated, found.mean_control
-    y = np.where(sample.present_rows, sample.frame.outcome(outcome), found.mean_treated)
+    y = sample.frame.outcome(outcome)
     return Means(
         *means,
         found.influence_treated,
         found.influence_control,
         difference=found.estimate,
-        leverage=of_weighted_means(found.weights, sample.treated, y, means, sample.frequency),
+        leverage=SharesOfWeight(found.weights, sample.treated, y, means, sample.frequency),
         left_out=left_out,
     )
 

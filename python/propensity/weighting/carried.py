@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from propensity import core
 from propensity.effects.arms import balancing_part
 from propensity.effects.cautions import carried_cautions
@@ -26,9 +24,8 @@ def rows_left_out(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> Le
     reason = _why_not(sample, scored, spec)
     if reason:
         return reason
-    y = sample.frame.outcome(outcome)
-    s = np.ones(len(y)) if sample.sample_weight is None else sample.sample_weight
-    penalty = scored.penalty * float(s[sample.present_rows].mean())
+    y, s = sample.frame.outcome(outcome), sample.sample_weight
+    penalty = scored.penalty * (1.0 if s is None else float(sample.present(s).mean()))
     return WeightedRows(scored.design, penalty, sample.treated, y, scored.scores, s, spec.estimand)
 
 
@@ -57,9 +54,9 @@ def few_carry(
     jackknife: bool,
 ) -> tuple[Warning, ...]:
     """Say where few rows carry the variance; of clusters it is not known what that does."""
-    influence = found.influence_treated - found.influence_control
-    if sample.clusters is not None or not influence.any():
+    if sample.clusters is not None or found.std_error == 0.0:
         return ()
+    influence = found.influence_treated - found.influence_control
     there = sample.present_rows
     n_rows = sample.n_users(sample.treated & there), sample.n_users(~sample.treated & there)
     df = degrees_of_freedom(influence, frequency=sample.frequency)

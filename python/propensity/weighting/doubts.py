@@ -59,7 +59,8 @@ def weighting_cautions(
     weights, treated = weighting.weights, sample.present(sample.treated)
     frequency = None if sample.frequency is None else sample.present(sample.frequency)
     lone = lone_cautions(sample.present(scored.scores), treated, estimand, scored.separation, frequency)
-    uneven = sample.overlap_cautions(estimand, weights)
+    ess = weighting.ess_treated, weighting.ess_control
+    uneven = sample.overlap_cautions(estimand, weights, ess)
     found = _imbalance(sample, scored, weighting, among_others=bool(lone))
     left: tuple[Warning, ...] = ()
     if found is not None:

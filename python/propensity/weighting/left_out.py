@@ -37,8 +37,8 @@ class WeightedRows:
         Its L2 strength, times the mean sample weight.
     treated : ndarray (n,) of bool
     outcome, scores : ndarray (n,)
-    sample_weight : ndarray (n,)
-        1 where there are none; rows of weight 0 are not there.
+    sample_weight : ndarray (n,) or None
+        None where all are 1; rows of weight 0 are not there.
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}
     """
 
@@ -47,15 +47,19 @@ class WeightedRows:
     treated: Bools
     outcome: Floats
     scores: Floats
-    sample_weight: Floats
+    sample_weight: Floats | None
     estimand: WeightingEstimand
+
+    @property
+    def _s(self) -> Floats:
+        return np.ones(len(self.scores)) if self.sample_weight is None else self.sample_weight
 
     def influence(self) -> Floats:
         """Give what each row does to the means of the treated and of the controls, (2, n), by leaving it out.
 
         Scaled so that the root of its sum of squares over n is the jackknife's error, as of influence.
         """
-        s, there = self.sample_weight, self.sample_weight > 0
+        s, there = self._s, self._s > 0
         e, y = np.where(there, self.scores, 0.5), np.where(there, self.outcome, 0.0)
         eta = np.log(e / (1 - e))
         z, moved = self._steps(e)
@@ -79,8 +83,8 @@ class WeightedRows:
         if self.x is None:
             return np.ones((len(e), 1)), np.zeros((len(e), 1))
         z, scale = standardized_matrix(self.x.x if isinstance(self.x, Design) else self.x)
-        spread = self.sample_weight * e * (1 - e)
-        terms = FittedTerms.of(z, scale, self.sample_weight * (self.treated - e), spread, self.penalty)
+        spread = self._s * e * (1 - e)
+        terms = FittedTerms.of(z, scale, self._s * (self.treated - e), spread, self.penalty)
         moved = z @ terms.inverse
         leverage = spread * (moved * z).sum(axis=1)
         held = np.where(leverage < _ALONE, 1 - leverage, np.inf)

@@ -94,10 +94,11 @@ def balancing_weights(
         )
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
-    total = sample.weighting(e, estimand).weights
+    weighting = sample.weighting(e, estimand)
+    total, ess = weighting.weights, (weighting.ess_treated, weighting.ess_control)
     is_model = isinstance(scores, PropensityModel)
     impossible = () if is_model else score_cautions(e, sample.treated, **sample.row_weights)
-    uneven = sample.overlap_cautions(estimand, total)
+    uneven = sample.overlap_cautions(estimand, total, ess)
     warn_once((*impossible, *uneven, *sample.count_cautions))
     weights = balancing_part(total, sample.sample_weight)
     if stabilized:
