@@ -16,6 +16,7 @@ mod few_columns;
 mod full_fit;
 mod gains;
 mod gradients;
+mod gram;
 mod instructions;
 mod levels;
 mod outcome;

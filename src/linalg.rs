@@ -1,10 +1,18 @@
 //! Small symmetric systems: a Cholesky factorisation that sets collinear columns aside.
 
+use std::ops::Range;
+
+use ndarray::linalg::general_mat_mul;
+use ndarray::{Array2, ArrayView2, Axis, Slice};
+
 /// A column of a Gram matrix is collinear with earlier ones when they explain all but this share of it.
 pub const RANK_TOLERANCE: f64 = 1e-11;
 
 /// Rows from this length on are worth summing up side by side.
 const LONG: usize = 64;
+
+/// Columns of a large matrix that are factored together: what earlier ones explain of them is one product of matrices.
+const PANEL: usize = 32;
 
 /// A matrix with an entry that is not a finite number, which says nothing of what is collinear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,24 +41,47 @@ impl Cholesky {
         skip: &[bool],
     ) -> Result<Self, NotFinite> {
         let mut factor = Self { size, lower: vec![0.0; size * size], aliased: vec![false; size] };
-        for column in 0..size {
-            let pivot = matrix[column * size + column] - factor.dot(column, column, column);
-            if !pivot.is_finite() {
-                return Err(NotFinite);
-            }
-            let explained = pivot <= tolerance * matrix[column * size + column].max(0.0);
-            if explained || skip.get(column) == Some(&true) {
-                factor.aliased[column] = true;
-                continue;
-            }
-            let root = pivot.sqrt();
-            factor.lower[column * size + column] = root;
-            for row in column + 1..size {
-                let rest = matrix[column * size + row] - factor.dot(row, column, column);
-                factor.lower[row * size + column] = rest / root;
+        for first in (0..size).step_by(panel(size)) {
+            let columns = first..size.min(first + panel(size));
+            let rest = factor.rest(matrix, columns.clone());
+            let n_columns = columns.len();
+            for column in columns {
+                let known = first..column;
+                let own = |row: usize| rest[(row - first) * n_columns + column - first];
+                let pivot = own(column) - factor.dot(column, column, known.clone());
+                if !pivot.is_finite() {
+                    return Err(NotFinite);
+                }
+                let explained = pivot <= tolerance * matrix[column * size + column].max(0.0);
+                if explained || skip.get(column) == Some(&true) {
+                    factor.aliased[column] = true;
+                    continue;
+                }
+                let root = pivot.sqrt();
+                factor.lower[column * size + column] = root;
+                for row in column + 1..size {
+                    let rest = own(row) - factor.dot(row, column, known.clone());
+                    factor.lower[row * size + column] = rest / root;
+                }
             }
         }
         Ok(factor)
+    }
+
+    /// What the columns before these leave of them, from the first of these rows on: row by row.
+    fn rest(&self, matrix: &[f64], columns: Range<usize>) -> Vec<f64> {
+        let (size, first) = (self.size, columns.start);
+        let entry = |row: usize, column: usize| matrix[column * size + row.max(column)];
+        let rows = (first..size).flat_map(|row| columns.clone().map(move |column| (row, column)));
+        let mut rest: Vec<f64> = rows.map(|(row, column)| entry(row, column)).collect();
+        if first > 0 {
+            let lower = |row: usize| &self.lower[row * size..row * size + first];
+            let left = Array2::from_shape_fn((size - first, first), |(j, k)| lower(first + j)[k]);
+            let own = part(left.view(), 0..columns.len(), 0..first);
+            let explained = left.dot(&own.t());
+            rest.iter_mut().zip(&explained).for_each(|(rest, explained)| *rest -= explained);
+        }
+        rest
     }
 
     /// Which columns were left out.
@@ -111,7 +142,7 @@ impl Cholesky {
         let is_there = |k: usize| !self.aliased[k];
         let entry = |(row, column): (usize, usize)| {
             let least = row.min(column) + 1;
-            if is_there(row) && is_there(column) { self.dot(row, column, least) } else { 0.0 }
+            if is_there(row) && is_there(column) { self.dot(row, column, 0..least) } else { 0.0 }
         };
         (0..size).flat_map(|row| (0..size).map(move |column| (row, column))).map(entry).collect()
     }
@@ -130,21 +161,51 @@ impl Cholesky {
         inverse
     }
 
-    /// The same from the inverse of L, in sums of rows as they lie in the memory.
+    /// The same from the inverse of L, in products of matrices.
     fn inverse_by_its_factor(&self) -> Vec<f64> {
         let size = self.size;
-        let mut inverse = vec![0.0; size * size];
-        for own in self.inverse_factor() {
-            for (row, entry) in own.iter().enumerate() {
-                add(&mut inverse[row * size..=row * size + row], *entry, &own[..=row]);
+        let own = self.inverse_factor_in_panels();
+        let mut inverse = Array2::<f64>::zeros((size, size));
+        for first in (0..size).step_by(PANEL) {
+            let last = size.min(first + PANEL);
+            let rows = part(own.view(), first..last, 0..last);
+            let mut into = inverse.view_mut();
+            into.slice_axis_inplace(Axis(0), Slice::from(..last));
+            into.slice_axis_inplace(Axis(1), Slice::from(..last));
+            general_mat_mul(1.0, &rows.t(), &rows, 1.0, &mut into);
+        }
+        (0..size * size)
+            .map(|place| (place / size, place % size))
+            .map(|(row, column)| inverse[(row.max(column), row.min(column))])
+            .collect()
+    }
+
+    /// The inverse of L, zero in the rows of aliased entries.
+    fn inverse_factor_in_panels(&self) -> Array2<f64> {
+        let (size, lower) = (self.size, &self.lower);
+        let mut own = Array2::<f64>::zeros((size, size));
+        for first in (0..size).step_by(PANEL) {
+            let last = size.min(first + PANEL);
+            let shares = Array2::from_shape_fn((last - first, first), |(j, k)| {
+                lower[(first + j) * size + k]
+            });
+            let explained = shares.dot(&part(own.view(), 0..first, 0..first));
+            let mut panel: Vec<Vec<f64>> = Vec::with_capacity(last - first);
+            for (row, explained) in (first..last).zip(explained.rows()) {
+                let mut into: Vec<f64> = explained.iter().map(|entry| -entry).collect();
+                into.resize(row + 1, 0.0);
+                for (k, earlier) in (first..).zip(&panel) {
+                    add(&mut into[..=k], -lower[row * size + k], earlier);
+                }
+                into[row] = 1.0;
+                into.iter_mut().for_each(|entry| *entry = self.divide(*entry, row));
+                panel.push(into);
+            }
+            for (mut row, values) in own.rows_mut().into_iter().skip(first).zip(&panel) {
+                row.iter_mut().zip(values).for_each(|(entry, value)| *entry = *value);
             }
         }
-        for row in 0..size {
-            for column in row + 1..size {
-                inverse[row * size + column] = inverse[column * size + row];
-            }
-        }
-        inverse
+        own
     }
 
     /// The rows of the inverse of L, each up to its diagonal, zero for aliased entries: x'A^-1 x is the sum of the
@@ -171,11 +232,26 @@ impl Cholesky {
         if self.aliased[row] { 0.0 } else { value / self.lower[row * self.size + row] }
     }
 
-    /// The first `length` entries of two rows of L, multiplied and summed.
-    fn dot(&self, a: usize, b: usize, length: usize) -> f64 {
-        let row = |r: usize| &self.lower[r * self.size..r * self.size + length];
-        if length < LONG { dot(row(a), row(b)) } else { long_dot(row(a), row(b)) }
+    /// Some entries of two rows of L, multiplied and summed.
+    fn dot(&self, a: usize, b: usize, some: Range<usize>) -> f64 {
+        let row = |r: usize| &self.lower[r * self.size + some.start..r * self.size + some.end];
+        if some.len() < LONG { dot(row(a), row(b)) } else { long_dot(row(a), row(b)) }
     }
+}
+
+fn part<'a>(
+    mut matrix: ArrayView2<'a, f64>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+) -> ArrayView2<'a, f64> {
+    matrix.slice_axis_inplace(Axis(0), Slice::from(rows));
+    matrix.slice_axis_inplace(Axis(1), Slice::from(columns));
+    matrix
+}
+
+/// How many columns of a matrix of this size are factored together: of small ones all.
+fn panel(size: usize) -> usize {
+    if size < LONG { size.max(1) } else { PANEL }
 }
 
 /// The eigenvalues of a symmetric matrix (row-major, `size` x `size`) and its eigenvectors, one a row, by

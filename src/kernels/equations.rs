@@ -5,8 +5,9 @@ use pulp::Simd;
 use super::arithmetic::{
     add_dots, add_products_with, linear_predictor_block, probability, vectors, vectors_mut,
 };
+use super::gram::{MANY_COLUMNS, add_gram, add_gram_in_single};
 use super::instructions::dispatched;
-use super::{BLOCK, Lane};
+use super::{BLOCK, Lane, SingleLane, add_gradient};
 
 dispatched!(
     fn add_block<'a>(
@@ -58,6 +59,21 @@ impl ScoreEquations {
         add_products_block(self, columns, residual, spread);
     }
 
+    /// The same, where there are many columns and the information may be good to six digits: products in single precision
+    /// take half the time. `room` is for as many columns, and grows to that.
+    pub fn add_products_in_single(
+        &mut self,
+        columns: &[Lane],
+        residual: &Lane,
+        spread: &Lane,
+        room: &mut Vec<SingleLane>,
+    ) {
+        room.resize(columns.len(), [0.0; BLOCK]);
+        add_gradient(columns, residual, &mut self.gradient);
+        add_gradient(columns, spread, &mut self.information[..=columns.len()]);
+        add_gram_in_single(columns, spread, room, &mut self.information);
+    }
+
     pub fn merge(&mut self, other: &Self) {
         let pairs =
             [(&mut self.gradient, &other.gradient), (&mut self.information, &other.information)];
@@ -97,6 +113,10 @@ impl ScoreEquations {
         let terms = columns.len() + 1;
         add_dots(simd, residual, columns, &mut self.gradient);
         add_dots(simd, spread, columns, &mut self.information[..terms]);
+        if columns.len() >= MANY_COLUMNS {
+            add_gram(columns, spread, &mut self.information);
+            return;
+        }
         let mut weighted = [0.0; BLOCK];
         for (k, column) in columns.iter().enumerate() {
             let (into, w, x) =

@@ -22,6 +22,8 @@ pub(super) trait Real: Copy + Into<f64> + Default {
         c: Self::Vector<S>,
     ) -> Self::Vector<S>;
     fn add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// Of all its lanes.
+    fn sum<S: Simd>(simd: S, vector: Self::Vector<S>) -> f64;
     fn vectors<S: Simd>(values: &[Self]) -> &[Self::Vector<S>];
     fn vectors_mut<S: Simd>(values: &mut [Self]) -> &mut [Self::Vector<S>];
     fn lanes<S: Simd>() -> usize;
@@ -29,7 +31,7 @@ pub(super) trait Real: Copy + Into<f64> + Default {
 
 macro_rules! real {
     ($name:ty, $vector:ident, $lanes:ident, $blocks:expr, $splat:ident, $mul_add:ident, $add:ident,
-     $vectors:ident, $vectors_mut:ident) => {
+     $sum:ident, $vectors:ident, $vectors_mut:ident) => {
         impl Real for $name {
             type Vector<S: Simd> = S::$vector;
 
@@ -62,6 +64,12 @@ macro_rules! real {
             }
 
             #[inline(always)]
+            #[allow(clippy::useless_conversion)] // of single precision it is none
+            fn sum<S: Simd>(simd: S, vector: S::$vector) -> f64 {
+                simd.$sum(vector).into()
+            }
+
+            #[inline(always)]
             fn vectors<S: Simd>(values: &[Self]) -> &[S::$vector] {
                 S::$vectors(values).0
             }
@@ -87,6 +95,7 @@ real!(
     splat_f64s,
     mul_add_e_f64s,
     add_f64s,
+    reduce_sum_f64s,
     as_simd_f64s,
     as_mut_simd_f64s
 );
@@ -98,6 +107,7 @@ real!(
     splat_f32s,
     mul_add_e_f32s,
     add_f32s,
+    reduce_sum_f32s,
     as_simd_f32s,
     as_mut_simd_f32s
 );

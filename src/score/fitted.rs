@@ -87,6 +87,19 @@ pub fn to_callers_scale(center: &[f64], design: &Covariates<'_>) -> Array2<f64> 
     map
 }
 
+/// The product of a map that is nearly all zeros, as those to the caller's scale are, with a matrix.
+fn mapped(map: &Array2<f64>, matrix: ArrayView2<'_, f64>) -> Array2<f64> {
+    let mut product = Array2::zeros((map.nrows(), matrix.ncols()));
+    for (entries, mut row) in map.rows().into_iter().zip(product.rows_mut()) {
+        for (entry, own) in entries.iter().zip(matrix.rows()) {
+            if *entry != 0.0 {
+                row.scaled_add(*entry, &own);
+            }
+        }
+    }
+    product
+}
+
 impl PropensityFit {
     /// Back on the caller's scale, by the linear map from the design's coefficients; the covariance follows by it too.
     #[must_use]
@@ -100,11 +113,13 @@ impl PropensityFit {
         let terms = optimum.beta.len();
         let inverse = optimum.information.inverse();
         let standardized = Array2::from_shape_fn((terms, terms), |(j, k)| inverse[j * terms + k]);
+        let half =
+            mapped(map, standardized.view()).reversed_axes().as_standard_layout().into_owned();
         let aliased = optimum.aliased(design);
         Self {
             link: spec.link,
             coefficients: map.dot(&ndarray::aview1(&optimum.beta)).to_vec(),
-            covariance: Covariance::Full(map.dot(&standardized).dot(&map.t())),
+            covariance: Covariance::Full(mapped(map, half.view())),
             sandwich: None, // where there are sample weights, for the caller to fill in
             intercept_at_center: design.to_callers(&optimum.beta)[0],
             center,

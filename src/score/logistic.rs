@@ -18,7 +18,7 @@ use crate::checks;
 use crate::design::covariates::{CHUNK, Covariates};
 use crate::design::rank::{in_doubt, presence};
 use crate::error::Result;
-use crate::kernels::{self, BLOCK, sigmoid};
+use crate::kernels::{self, BLOCK, ScoreEquations, sigmoid};
 use crate::matrix::Matrix;
 use crate::monitor::Monitor;
 use crate::score::covariance::Covariance;
@@ -137,20 +137,42 @@ fn fit_rows<'a>(
     if let Some((_, beta)) = &start {
         at = Start { beta: beta.clone(), third: Some(&third), ..Start::default() };
     }
+    if design.n_columns() >= WIDE {
+        // Digits that an information in single precision lacks are only missed where columns may be collinear.
+        let rough = likelihood.rough_equations(&at.beta, monitor)?;
+        if design.is_settled() || spec.penalty > 0.0 || !in_doubt(&rough.information, at.beta.len())
+        {
+            let optimum = fit_wide(&likelihood, at.beta, rough, kept, spec, monitor)?;
+            return Ok((design, optimum));
+        }
+    }
     let first = likelihood.equations(&at.beta, &mut [], monitor)?;
     if spec.penalty == 0.0 && !design.is_settled() && in_doubt(&first.information, at.beta.len()) {
         let settled = design.clone().settle(&presence(rows.len(), rows.sample_weight))?;
         return fit_rows(settled, rows, sample, kept, spec, monitor);
     }
-    if design.n_columns() < WIDE {
-        at.equations = Some(first);
-        let optimum = maximize_keeping(&likelihood, at, kept, spec.limits(), monitor)?;
+    if design.n_columns() >= WIDE {
+        let optimum = fit_wide(&likelihood, at.beta, first, kept, spec, monitor)?;
         return Ok((design, optimum));
     }
-    let (near, steps) = approach(&likelihood, at.beta, first, spec, monitor)?;
-    let mut optimum = maximize_keeping(&likelihood, near, kept, spec.limits(), monitor)?;
-    optimum.iterations += steps;
+    at.equations = Some(first);
+    let optimum = maximize_keeping(&likelihood, at, kept, spec.limits(), monitor)?;
     Ok((design, optimum))
+}
+
+/// The optimum where columns are many, from `beta`, at which the equations are known.
+fn fit_wide(
+    likelihood: &Likelihood<'_, '_, Rows<'_>>,
+    beta: Vec<f64>,
+    first: ScoreEquations,
+    kept: &mut [f64],
+    spec: &PropensitySpec,
+    monitor: &Monitor,
+) -> Result<Optimum> {
+    let (near, steps) = approach(likelihood, beta, first, spec, monitor)?;
+    let mut optimum = maximize_keeping(likelihood, near, kept, spec.limits(), monitor)?;
+    optimum.iterations += steps;
+    Ok(optimum)
 }
 
 /// Make scores of linear predictors.

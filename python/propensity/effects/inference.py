@@ -157,7 +157,7 @@ def _carriers(influence: Floats, frequency: Floats | None) -> float:
         shares = (influence[rows] / largest) ** 2
         counted = shares if frequency is None else shares * frequency[rows]
         total += float(counted.sum())
-        squares += float((counted * shares).sum())  # not by `@`, as above
+        squares += float((counted * shares).sum())
     return total**2 / squares
 
 
@@ -174,7 +174,7 @@ def kish(weights: Floats, frequency: Floats | None = None) -> float:
         shares = weights[rows] / largest  # their squares neither vanish nor overflow
         counted = shares if frequency is None else shares * frequency[rows]
         total += float(counted.sum())
-        squares += float((counted * shares).sum())  # not by `@`, as above
+        squares += float((counted * shares).sum())
     return total**2 / squares
 
 

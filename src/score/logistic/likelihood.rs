@@ -6,7 +6,8 @@ use super::approach::WIDE;
 use crate::design::covariates::{CHUNK, Covariates};
 use crate::error::{Error, Result};
 use crate::kernels::{
-    BLOCK, Lane, ScoreEquations, add_gradient, linear_predictor, log_likelihood, sigmoid,
+    BLOCK, Lane, ScoreEquations, add_gradient, linear_predictor, log_likelihood,
+    logistic_residuals, sigmoid,
 };
 use crate::linalg::add;
 use crate::monitor::Monitor;
@@ -107,6 +108,34 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
             ScoreEquations::merge,
         )?;
         Ok(equations.gradient)
+    }
+
+    /// Gradient and information, this in single precision, which is half the work where columns are many. Weights of any
+    /// scale are within its range, being measured by their mean.
+    pub fn rough_equations(&self, beta: &[f64], monitor: &Monitor) -> Result<ScoreEquations> {
+        let per_mean = self.units.len() as f64 / self.total;
+        let (mut equations, _) = self.reduce(
+            monitor,
+            || (ScoreEquations::new(beta.len()), Vec::new()),
+            |(equations, room), columns, trials, successes| {
+                let [mut eta, mut residual, mut spread] = [[0.0; BLOCK]; 3];
+                linear_predictor(beta, columns, &mut eta);
+                logistic_residuals(&eta, trials, successes, &mut residual, &mut spread);
+                spread.iter_mut().for_each(|own| *own *= per_mean);
+                equations.add_products_in_single(columns, &residual, &spread, room);
+            },
+            |(sum, _), (other, _)| sum.merge(other),
+        )?;
+        equations.information.iter_mut().for_each(|sum| *sum /= per_mean);
+        self.penalize(beta, &mut equations);
+        Ok(equations)
+    }
+
+    fn penalize(&self, beta: &[f64], equations: &mut ScoreEquations) {
+        for (k, ridge) in self.ridge.iter().enumerate() {
+            equations.gradient[k] -= ridge * beta[k];
+            equations.information[k * beta.len() + k] += ridge;
+        }
     }
 
     pub fn log_likelihood(&self, beta: &[f64], monitor: &Monitor) -> Result<f64> {
@@ -235,10 +264,7 @@ impl<U: Units> Objective for Likelihood<'_, '_, U> {
             },
             ScoreEquations::merge,
         )?;
-        for (k, ridge) in self.ridge.iter().enumerate() {
-            equations.gradient[k] -= ridge * beta[k];
-            equations.information[k * beta.len() + k] += ridge;
-        }
+        self.penalize(beta, &mut equations);
         Ok(equations)
     }
 
