@@ -25,6 +25,7 @@ mod matching_effect;
 mod needs;
 mod options;
 mod replicated_means;
+mod replicates;
 mod row_weights;
 mod score;
 mod sensitivity;
@@ -52,7 +53,7 @@ mod core {
         boosted_scores,
     };
     #[pymodule_export]
-    use super::bootstrap::{Replicates, bootstrap};
+    use super::bootstrap::bootstrap;
     #[pymodule_export]
     use super::fingerprint::fingerprints;
     #[pymodule_export]
@@ -73,6 +74,8 @@ mod core {
     use super::matching_effect::{MatchedEffect, matching_effect, outcome_variance};
     #[pymodule_export]
     use super::replicated_means::ReplicatedMeans;
+    #[pymodule_export]
+    use super::replicates::Replicates;
     #[pymodule_export]
     use super::score::{PropensityFit, ScoreTerms, fit_propensity, score_terms};
 
