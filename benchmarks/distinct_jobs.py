@@ -15,7 +15,7 @@ from propensity import core
 
 PART = "distinct"
 N_COLUMNS = 8
-REPLICATES = {200_000: (100, 500), 2_000_000: (32, 128), 10_000_000: (16, 64)}
+REPLICATES = {200_000: (100, 500), 2_000_000: (32, 128), 10_000_000: (8, 40)}
 """Of how many replicates the longer call, less the shorter, tells what one takes."""
 
 ESTIMATORS: dict[str, tuple[Any, float]] = {

@@ -1,4 +1,4 @@
-"""What a row costs in a replicate, by rows, numbers and factors; and in the loops that people write."""
+"""What a row costs in a replicate, by kind of bootstrap, rows, numbers and factors; and in people's loops."""
 
 from __future__ import annotations
 
@@ -9,24 +9,35 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
-from sklearn.linear_model import LogisticRegression
+import pandas as pd
 
 import by_hand
 import propensity as ps
 from clock import Row, nanoseconds, seconds
 from distinct_jobs import distinct
+from loops import LOOPS, design, turn
 from propensity import core
 
 PART = "grid"
 LEVELS = (4, 40)
-OWN: dict[str, Any] = {
-    "IPW": ps.IPW("ATE"),
-    "AIPW": ps.AIPW("ATE"),
-    "1-NN": ps.NearestNeighbors("ATT"),
+SUBCLASSES = "subclasses"
+KINDS: dict[str, dict[str, Any]] = {
+    "IPW": {},
+    "clusters": {"cluster": 50},
+    "strata": {"strata": 20},
+    "Bayesian": {"resampling": "bayesian"},
+    "AIPW": {"estimators": [ps.AIPW("ATE")]},
+    "IPWRA": {"estimators": [ps.IPWRA("ATE")]},
+    "1-NN": {"estimators": [ps.NearestNeighbors("ATT")]},
+    "studentized": {"studentized": True},
+    SUBCLASSES: {},
 }
-PEERS = ("lbfgs", "newton-cholesky", "statsmodels")
+"""Options of `core.bootstrap`; of clusters their rows, and of strata how many."""
 
+SHARED = tuple(KINDS)[:4]
+"""Replicates of these go through the rows up to sixteen at a time."""
+
+Rows = tuple[by_hand.Floats, by_hand.Bools, by_hand.Floats]
 Codes = npt.NDArray[np.uint8]
 
 
@@ -40,18 +51,20 @@ class Cell:
         Rows, and numbers in each.
     factors : bool
         Whether there are two categories beside them, of `LEVELS`.
-    own, peers : sequence of str
-        Names of `OWN` and of `PEERS`.
-    replicates : tuple of int
-        The longer call's, less the shorter's, tell what one takes.
+    kinds, peers : sequence of str
+        Names of `KINDS` and of `LOOPS`.
+    shared, single : tuple of int
+        Replicates of a shorter call, which are taken off, and of a longer one: of kinds that are `SHARED`, of
+        the others.
     """
 
     n: int
     d: int
     factors: bool
-    own: Sequence[str] = tuple(OWN)
-    peers: Sequence[str] = PEERS
-    replicates: tuple[int, int] = (8, 72)
+    kinds: Sequence[str] = tuple(KINDS)
+    peers: Sequence[str] = tuple(LOOPS)
+    shared: tuple[int, int] = (32, 96)
+    single: tuple[int, int] = (4, 28)
 
     @property
     def name(self) -> str:
@@ -65,24 +78,34 @@ def cells(*, quick: bool) -> list[Cell]:
     if quick:
         return [Cell(5_000, 4, factors) for factors in both]
     small = [Cell(50_000, d, factors) for d in (4, 10, 30) for factors in both]
-    few, million = (8, 24), 1_000_000
-    middle = [Cell(million, 10, factors, tuple(OWN), PEERS[:2], few) for factors in both]
-    narrow, wide = (Cell(million, d, False, ("IPW", "AIPW"), PEERS[:1], few) for d in (4, 30))
-    large = [Cell(10_000_000, d, False, ("IPW",), (), (4, 16)) for d in (4, 10)]
-    return [*small, narrow, *middle, wide, *large]
+    of_million: dict[str, Any] = {"peers": ("lbfgs", "newton-cholesky"), "shared": (8, 40), "single": (2, 6)}
+    middle = [
+        Cell(1_000_000, d, factors, **of_million) for d, factors in ((4, False), (10, False), (10, True))
+    ]
+    middle.append(Cell(1_000_000, 30, False, **(of_million | {"peers": ("lbfgs",)})))
+    of_ten: dict[str, Any] = {"peers": (), "shared": (2, 18), "single": (2, 6)}
+    kinds = tuple(kind for kind in KINDS if kind not in {"studentized", SUBCLASSES})
+    large = [Cell(10_000_000, 10, False, kinds, **of_ten)]
+    large += [
+        Cell(10_000_000, d, factors, ("IPW",), **of_ten)
+        for d, factors in ((4, False), (10, True), (30, False))
+    ]
+    return [*small, *middle, *large]
 
 
 def jobs(*, quick: bool) -> Iterator[Row]:
     """Time them, cell by cell."""
     for cell in cells(quick=quick):
-        (x, treated, y), codes = distinct(cell.n, cell.d), None
-        if cell.factors:
-            codes = factors(cell.n)
-        for name in cell.own:
-            own = partial(_replicates, (x, treated, y), codes, OWN[name])
-            yield _row(cell, name, nanoseconds(own, cell.n, *cell.replicates))
+        rows, codes = distinct(cell.n, cell.d), factors(cell.n) if cell.factors else None
+        for kind in cell.kinds:
+            run = _subclasses(rows, codes) if kind == SUBCLASSES else _bootstrap(rows, codes, KINDS[kind])
+            few, many = cell.shared if kind in SHARED else cell.single
+            yield _row(cell, kind, nanoseconds(run, cell.n, few, many))
+        x, treated, y = rows
         for name in cell.peers:
-            loop = partial(turn, design(x, codes, dense=name == "statsmodels"), treated, y, SCORES[name])
+            loop = partial(
+                turn, design(x, codes, LEVELS, dense=name == "statsmodels"), treated, y, LOOPS[name]
+            )
             yield _row(cell, name, 1e9 * seconds(loop) / cell.n)
 
 
@@ -96,61 +119,33 @@ def factors(n: int) -> Codes:
     return np.column_stack([rng.integers(0, levels, n, dtype=np.uint8) for levels in LEVELS])
 
 
-def _replicates(
-    rows: tuple[by_hand.Floats, by_hand.Bools, by_hand.Floats],
-    codes: Codes | None,
-    estimator: Any,
-    n_reps: int,
-) -> object:
-    beside: dict[str, Any] = {}
+def _bootstrap(rows: Rows, codes: Codes | None, kind: dict[str, Any]) -> Callable[[int], object]:
+    options: dict[str, Any] = {"estimators": [ps.IPW("ATE")], "seed": 7} | kind
+    rng, n = np.random.default_rng(4), len(rows[1])
+    if "cluster" in kind:
+        options["cluster"] = rng.integers(0, n // kind["cluster"], n)
+    if "strata" in kind:
+        options["strata"] = rng.integers(0, kind["strata"], n)
     if codes is not None:
-        beside = {"factors": codes, "n_levels": np.array(LEVELS)}
-    return core.bootstrap(*rows, estimators=[estimator], n_reps=n_reps, seed=7, **beside)
+        options |= {"factors": codes, "n_levels": np.array(LEVELS)}
+    return lambda n_reps: core.bootstrap(*rows, n_reps=n_reps, **options)
 
 
-def design(x: by_hand.Floats, codes: Codes | None, *, dense: bool) -> Any:
-    """Lay out numbers and dummies (n, d), sparse where there are dummies and the peer takes that."""
-    if codes is None:
-        return x
-    dummies = [own[:, None] == np.arange(1, levels) for own, levels in zip(codes.T, LEVELS, strict=True)]
-    if dense:
-        return np.column_stack([x, *dummies]).astype(float)
-    return sparse.hstack([sparse.csr_matrix(x), *map(sparse.csr_matrix, dummies)], format="csr")
-
-
-def turn(
-    x: Any, treated: by_hand.Bools, y: by_hand.Floats, scores_of: Callable[..., by_hand.Floats]
-) -> float:
-    """Make one replicate of IPW as people write it: draw rows, fit, weigh."""
-    rows = np.random.default_rng(6).integers(0, len(y), len(y))
-    x, treated, y = x[rows], treated[rows], y[rows]
-    scores = scores_of(x, treated)
-    mean = np.average(y[treated], weights=1 / scores[treated])
-    return float(mean - np.average(y[~treated], weights=1 / (1 - scores[~treated])))
-
-
-def _by_scikit_learn(solver: str, x: Any, treated: by_hand.Bools) -> by_hand.Floats:
-    model = LogisticRegression(C=np.inf, solver=solver, max_iter=1_000).fit(x, treated)
-    return np.asarray(model.predict_proba(x)[:, 1])
-
-
-def _by_statsmodels(x: by_hand.Floats, treated: by_hand.Bools) -> by_hand.Floats:
-    import statsmodels.api as sm  # noqa: PLC0415 - a second of imports that other jobs do without
-
-    x = sm.add_constant(x)
-    return np.asarray(sm.Logit(treated, x).fit(disp=0).predict(x))
-
-
-SCORES: dict[str, Callable[..., by_hand.Floats]] = {
-    "lbfgs": partial(_by_scikit_learn, "lbfgs"),
-    "newton-cholesky": partial(_by_scikit_learn, "newton-cholesky"),
-    "statsmodels": _by_statsmodels,
-}
+def _subclasses(rows: Rows, codes: Codes | None) -> Callable[[int], object]:
+    """Make subclasses of a frame, whose bootstrap makes them again."""
+    x, treated, y = rows
+    columns: dict[str, Any] = {f"x{k}": column for k, column in enumerate(x.T)}
+    for levels, own in zip(LEVELS, () if codes is None else codes.T, strict=False):
+        columns[f"f{levels}"] = pd.Categorical.from_codes(own, pd.RangeIndex(levels).astype(str))
+    users = pd.DataFrame({**columns, "t": treated, "y": y})
+    model = ps.fit_propensity(users, treatment="t", covariates=list(columns))
+    subclasses = ps.subclassify(users, treatment="t", scores=model, n_subclasses=20)
+    return lambda n_reps: subclasses.bootstrap("y", n_reps=n_reps, progress=False)
 
 
 def table(rows: Sequence[Row]) -> str:
     """Lay the grid out in Markdown: a line for each size."""
-    columns = [*OWN, *PEERS]
+    columns = [*KINDS, *LOOPS]
     found: dict[str, dict[str, float]] = {}
     for row in rows:
         size, _, name = row.job.rpartition("; ")

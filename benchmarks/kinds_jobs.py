@@ -61,7 +61,7 @@ def jobs(*, quick: bool) -> Iterator[Row]:
     for label, (options, note) in KINDS.items():
         run = partial(replicates, users, options)
         run(2)
-        many = 48 if options.get("studentized") else 208
+        many = 40 if options.get("studentized") else 104
         own = nanoseconds(run, len(users), 8, many)
         if label == USUAL:
             usual = own
