@@ -166,6 +166,6 @@ def _bootstrap_of_arrays(
 def _threads(*, quick: bool) -> Iterator[Row]:
     users = ps.datasets.opt_in_logs(n_users=50_000, seed=42)[_columns()]
     sides: Sides = {"one": _array_door(users, 1), "two": _array_door(users, 2)}
-    found = medians(sides, rounds=5 if quick else 15)
+    found = medians(sides, rounds=5 if quick else 9)
     job = f"tutorial bootstrap, {N_REPS} replicates, 2 threads, array door"
     yield Row("bootstrap", job, "1 thread", found["one"], found["two"], 1.8)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -34,7 +35,8 @@ class Row:
         In `unit`, medians.
     bar : float
         The least other_value / own_value; `nan` where nothing is promised.
-    unit : {"s", "MB"}
+    unit : {"s", "MB", "ns"}
+        Nanoseconds are those of a row in a replicate.
     note : str
     """
 
@@ -58,6 +60,12 @@ def seconds(run: Callable[[], object]) -> float:
     started = time.perf_counter()
     run()
     return time.perf_counter() - started
+
+
+def nanoseconds(run: Callable[[int], object], n: int, few: int, many: int) -> float:
+    """Time a row in a replicate, and nothing else: what many replicates of n rows take beyond few."""
+    at_first = seconds(partial(run, few))
+    return 1e9 * (seconds(partial(run, many)) - at_first) / (many - few) / n
 
 
 REST = 0.5
@@ -88,7 +96,11 @@ def peak_megabytes(prepare: Callable[[], Callable[[], object]]) -> float:
 
 
 def _measure_peak(prepare: Callable[[], Callable[[], object]]) -> float:
-    run = prepare()
+    return watched(prepare())
+
+
+def watched(run: Callable[[], object]) -> float:
+    """Give the megabytes that a call takes at most beyond what this process holds."""
     process, done = psutil.Process(), threading.Event()
     samples: list[int] = [process.memory_info().rss]
 

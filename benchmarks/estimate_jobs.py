@@ -46,8 +46,8 @@ def _import(*, quick: bool) -> Row:
 
     fresh("propensity")
 
-    own = float(np.median([fresh("propensity") for _ in range(3 if quick else 9)]))
-    pandas = float(np.median([fresh("pandas") for _ in range(3 if quick else 9)]))
+    own = float(np.median([fresh("propensity") for _ in range(3 if quick else 5)]))
+    pandas = float(np.median([fresh("pandas") for _ in range(3 if quick else 5)]))
     return Row("estimates", "import propensity", "0.4 s", 0.4, own, 1.0, note=f"pandas alone {pandas:.2f} s")
 
 
@@ -102,7 +102,7 @@ def _neighbours(*, quick: bool) -> Iterator[Row]:
         "NearestNeighbors": partial(by_hand.nearest_by_trees, scores, treated),
         "argsort and searchsorted": partial(by_hand.nearest_by_sorting, scores, treated),
     }
-    found = medians(sides, rounds=3 if quick else 9)
+    found = medians(sides, rounds=3 if quick else 5)
     for other, bar in {"NearestNeighbors": 15.0, "argsort and searchsorted": 2.0}.items():
         job = "1-NN with replacement, all ties kept, 1,000,000 rows"
         yield Row("estimates", job, other, found[other], found["own"], bar)
@@ -138,6 +138,6 @@ def _reading(*, quick: bool) -> Iterator[Row]:
 
     x, treated = read()
     sides: Sides = {"read": read, "fit": partial(core.fit_propensity, x, treated)}
-    found = medians(sides, rounds=3 if quick else 9)
+    found = medians(sides, rounds=3 if quick else 5)
     job = "arrays from the frame, dummies and checks included, 1,000,000 × 10"
     yield Row("estimates", job, "the fit they feed", found["fit"], found["read"], 1.0)

@@ -20,9 +20,16 @@ import pandas as pd
 import balance_jobs
 import bootstrap_jobs
 import clock
+import covariate_matching_jobs
+import distinct_jobs
 import estimate_jobs
 import factors
+import grid_jobs
+import kinds_jobs
 import matching_jobs
+import outcomes_jobs
+import polars_jobs
+import wide_jobs
 from clock import Row
 from coverage_report import fill
 
@@ -33,7 +40,18 @@ PARTS = {
     "balance": balance_jobs.jobs,
     "matching": matching_jobs.jobs,
     "factors": factors.jobs,
+    "wide": wide_jobs.jobs,
+    "distinct": distinct_jobs.jobs,
+    "polars": polars_jobs.jobs,
+    "least distance": covariate_matching_jobs.jobs,
+    "outcomes": outcomes_jobs.jobs,
+    "kinds": kinds_jobs.jobs,
+    "grid": grid_jobs.jobs,
 }
+_BESIDE = ("rows", "columns")
+"""Tables that the part `bootstrap` fills beside its own."""
+_IN_OTHERS = ("balance",)
+"""Parts whose rows are in another's table."""
 VERSIONS = ["propensity", "numpy", "pandas", "scikit-learn", "statsmodels"]
 
 _DRAWN = {"bootstrap", "estimates", "matching"}
@@ -114,11 +132,10 @@ def read(folder: Path) -> tuple[str, list[Row]]:
 
 def sections(machine: str, rows: list[Row]) -> dict[str, str]:
     """Give the page's sections by name, in Markdown."""
-    parts = {
-        part: [row for row in rows if row.part == part]
-        for part in ("bootstrap", "rows", "columns", "estimates", "matching", "factors")
-    }
-    return {"machine": f"Measured on: {machine}."} | {part: table(own) for part, own in parts.items()}
+    parts = {part: [row for row in rows if row.part == part] for part in (*PARTS, *_BESIDE)}
+    tables = {part: table(own) for part, own in parts.items() if part not in _IN_OTHERS}
+    tables["grid"] = grid_jobs.table(parts["grid"])
+    return {"machine": f"Measured on: {machine}."} | tables
 
 
 def table(rows: list[Row]) -> str:
@@ -149,6 +166,8 @@ def _shown(value: float, unit: str) -> str:
         return ""
     if unit == "MB":
         return f"{value:,.0f} MB"
+    if unit == "ns":
+        return f"{value:,.3g} ns"
     return f"{1e3 * value:,.3g} ms" if value < 1 else f"{value:,.3g} s"
 
 

@@ -3,6 +3,7 @@
 mod adjacent;
 mod ascent;
 mod available;
+mod bands;
 mod bits;
 mod bucket_sort;
 mod caliper;
@@ -32,6 +33,7 @@ mod space;
 mod spec;
 mod with_replacement;
 
+pub use bands::{BYTES_A_ROW as BANDED_BYTES_A_ROW, BandedLine, Bands};
 pub(crate) use bucket_sort::Sorted;
 pub use effect::{MatchedEffect, effect};
 pub use matched_arm::MatchedRows;

@@ -26,6 +26,7 @@ mod needs;
 mod options;
 mod overlap;
 mod replicated_means;
+mod replicates;
 mod row_weights;
 mod score;
 mod sensitivity;
@@ -53,7 +54,7 @@ mod core {
         boosted_scores,
     };
     #[pymodule_export]
-    use super::bootstrap::{Replicates, bootstrap};
+    use super::bootstrap::bootstrap;
     #[pymodule_export]
     use super::fingerprint::fingerprints;
     #[pymodule_export]
@@ -76,6 +77,8 @@ mod core {
     use super::overlap::{Overlap, overlap};
     #[pymodule_export]
     use super::replicated_means::ReplicatedMeans;
+    #[pymodule_export]
+    use super::replicates::Replicates;
     #[pymodule_export]
     use super::score::{PropensityFit, ScoreTerms, fit_propensity, score_terms};
 

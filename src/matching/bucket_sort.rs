@@ -8,7 +8,7 @@ use crate::kernels::extremes;
 use crate::monitor::Monitor;
 
 /// In a bucket of at most this many, moving units one place at a time beats a general sort.
-const FEW: u32 = 16;
+pub const FEW: u32 = 16;
 
 /// How many infinities stand at either end of the values.
 pub const PADDING: usize = 8;
@@ -84,24 +84,36 @@ impl Sorted {
 
 /// Equal widths from the least value to the greatest.
 #[derive(Debug, Clone, Default)]
-struct Buckets {
+pub struct Buckets {
     low: f64,
+    high: f64,
     per_width: f64,
     last: usize,
 }
 
 impl Buckets {
     fn over(values: &[f64]) -> Self {
-        let [low, high] = extremes(values);
-        let last = values.len().saturating_sub(1);
+        Self::between(extremes(values), values.len())
+    }
+
+    /// As many as there are values, which lie between these two.
+    pub fn between([low, high]: [f64; 2], n: usize) -> Self {
+        let last = n.saturating_sub(1);
         let per_width = if high > low { last as f64 / (high - low) } else { 0.0 };
-        Self { low, per_width, last }
+        Self { low, high, per_width, last }
+    }
+
+    /// A value that may lie outside, moved to the nearest that does not.
+    #[inline]
+    pub fn nearest_inside(&self, value: f64) -> f64 {
+        let value = if value > self.low { value } else { self.low };
+        if value < self.high { value } else { self.high }
     }
 
     /// Rounded to the nearest by an addition that leaves the whole number in the low bits of the sum.
     #[inline]
     #[allow(clippy::cast_possible_truncation)] // no more than `last`
-    fn of(&self, value: f64) -> usize {
+    pub fn of(&self, value: f64) -> usize {
         const WHOLE: f64 = (1_u64 << 52) as f64;
         let sum = (value - self.low) * self.per_width + WHOLE;
         (sum.to_bits() as u32 as usize).min(self.last)
@@ -120,7 +132,7 @@ fn sort_crowds(order: &mut [u32], sorted: &mut [f64], begins: &[u32], values: &[
 }
 
 /// Units of a bucket arrive in the order of their numbers, which moving past greater values only keeps.
-fn move_past_greater(order: &mut [u32], sorted: &mut [f64]) {
+pub fn move_past_greater<T: Copy>(order: &mut [T], sorted: &mut [f64]) {
     let mut greatest = f64::NEG_INFINITY;
     for filled in 0..order.len() {
         let (unit, value) = (order[filled], sorted[filled]);

@@ -14,6 +14,12 @@ impl NearestSpec {
     pub fn width<U: Units>(&self, values: &[f64], units: &U) -> f64 {
         self.caliper.map_or(f64::INFINITY, |caliper| caliper * deviation(values, units))
     }
+
+    /// The same where the moments of all rows' values are known.
+    pub fn width_of(&self, moments: &Moments) -> f64 {
+        let deviation = || moments.sample_variance().sqrt();
+        self.caliper.map_or(f64::INFINITY, |caliper| caliper * deviation())
+    }
 }
 
 /// The standard deviation of `values` over all rows, n - 1.

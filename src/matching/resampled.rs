@@ -126,6 +126,7 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matching::bands::{BandedLine, Bands};
     use crate::matching::caliper::TIE;
     use crate::matching::spec::{Focal, Quantity};
     use crate::resampling::stream::Stream;
@@ -207,6 +208,7 @@ mod tests {
 
     fn check<U: Units>(values: &[f64], units: &U) {
         let mut line = Line::default();
+        check_bands(values, units);
         for focal in [Focal::Treated, Focal::Control, Focal::Both] {
             for caliper in [None, Some(0.1), Some(1e-12)] {
                 let spec = spec(focal, caliper);
@@ -217,6 +219,34 @@ mod tests {
                     }
                     (Err(Error::NoMatches { .. }), None) => {}
                     other => panic!("{other:?} {spec:?}"),
+                }
+            }
+        }
+    }
+
+    /// In bands of few units each, and with several neighbours, they find the same.
+    fn check_bands<U: Units>(values: &[f64], units: &U) {
+        let (monitor, mut line, mut banded) =
+            (Monitor::default(), Line::default(), BandedLine::default());
+        let values_of = |start: usize, own: &mut [f64]| {
+            own.copy_from_slice(&values[start..][..own.len()]);
+        };
+        for focal in [Focal::Treated, Focal::Control, Focal::Both] {
+            for (n_neighbors, caliper) in [(1, None), (1, Some(0.1)), (3, None), (2, Some(0.01))] {
+                let spec = NearestSpec { n_neighbors, ..spec(focal, caliper) };
+                let expected = line.means(values, units, &spec, &monitor);
+                for size in [1, 40, values.len()] {
+                    let bands = Bands::of_size(values, size);
+                    let found = banded.means(&bands, values_of, units, &spec, &monitor);
+                    match (&found, &expected) {
+                        (Ok(found), Ok(expected)) => {
+                            for (found, expected) in found.iter().zip(expected) {
+                                assert!((found - expected).abs() < 1e-11, "{spec:?} {size}");
+                            }
+                        }
+                        (Err(Error::NoMatches { .. }), Err(Error::NoMatches { .. })) => {}
+                        other => panic!("{other:?} {spec:?}"),
+                    }
                 }
             }
         }

@@ -27,6 +27,14 @@ pub struct Gap {
     pub sum: f64,
 }
 
+impl Gap {
+    #[inline]
+    pub fn add(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.sum += other.sum;
+    }
+}
+
 impl SortedDonors {
     /// What the units of the focal arm find.
     pub fn gap<U: Units>(
@@ -38,17 +46,20 @@ impl SortedDonors {
     ) -> Result<Gap> {
         bits::note(units, &mut self.present);
         self.donors.sort(values, &self.present[usize::from(!focal)], monitor)?;
-        let donors = Donors { sorted: self, units, arm: !focal, search };
+        let Sorted { order, values: sorted, .. } = &self.donors;
+        let donor = |place: usize| units.arm_there(order[place] as usize, !focal);
+        let donors = Beside { values: sorted, search, donor };
         let mut gap = Gap::default();
         for (chunk, words) in self.present[usize::from(focal)].chunks(CHECKED).enumerate() {
             monitor.check()?;
             bits::for_each(words, |bit| {
                 let unit = 64 * CHECKED * chunk + bit;
-                let (donor_rows, donated) = donors.around(values[unit]);
-                if donor_rows > 0.0 {
+                let value = values[unit];
+                let found = donors.around(value, self.donors.among(value));
+                if found.rows > 0.0 {
                     let (rows, outcome) = units.arm_there(unit, focal);
                     gap.rows += rows;
-                    gap.sum += outcome - rows * (donated / donor_rows);
+                    gap.sum += outcome - rows * (found.outcome / found.rows);
                 }
             });
         }
@@ -65,44 +76,56 @@ const CHECKED: usize = 1024;
 /// Among no more places than this, each is looked at; no more than stand behind the last donor.
 const FEW: usize = PADDING;
 
-struct Donors<'a, U> {
-    sorted: &'a SortedDonors,
-    units: &'a U,
-    arm: bool,
-    search: Search,
+/// Donors that stand between [`PADDING`] infinities on either side, and what each has: its rows, and the sum of their
+/// outcomes.
+pub struct Beside<'a, D> {
+    pub values: &'a [f64],
+    pub search: Search,
+    pub donor: D,
 }
 
-impl<U: Units> Donors<'_, U> {
-    /// The rows of a value's donors, and the sum of their outcomes; none where nobody is within reach. Which
-    /// of the two donors beside it is nearer is anybody's guess, so that both are read and weighed by 0 or 1.
+/// A value's donors: their rows and the sum of their outcomes, none where nobody is within reach; and how far it looked.
+#[derive(Debug, Clone, Copy)]
+pub struct Near {
+    pub rows: f64,
+    pub outcome: f64,
+    pub reach: f64,
+}
+
+impl<D: Fn(usize) -> (f64, f64)> Beside<'_, D> {
+    /// The donors of a value that falls among some places. Which of the two beside it is nearer is anybody's guess, so
+    /// that both are read and weighed by 0 or 1.
     #[inline]
-    fn around(&self, value: f64) -> (f64, f64) {
-        let among = self.sorted.donors.among(value);
+    pub fn around(&self, value: f64, among: Range<usize>) -> Near {
         let after = self.first_not_below(value, among);
         // Two on either side tell whether more than the nearest of each side tie.
-        let values = &self.sorted.donors.values[after + PADDING - 2..after + PADDING + 2];
+        let values = &self.values[after + PADDING - 2..after + PADDING + 2];
         let (left, right) = (value - values[1], values[2] - value);
         let nearest = lesser(left, right);
         let limit = lesser(self.search.reach, nearest + TIE);
         if !(nearest <= limit && nearest < f64::INFINITY) {
-            return (0.0, 0.0);
+            return Near { rows: 0.0, outcome: 0.0, reach: self.search.reach };
         }
         if self.search.n_neighbors > 1.0 || lesser(value - values[0], values[3] - value) <= limit {
             return self.several_around(value, after);
         }
         let share = |distance: f64| f64::from(u8::from(distance <= limit));
         let (left, right) = (share(left), share(right));
-        let last = self.sorted.donors.order.len() - 1;
-        let (left_rows, left_outcome) = self.donor(after.max(1) - 1);
-        let (right_rows, right_outcome) = self.donor(after.min(last));
-        (left * left_rows + right * right_rows, left * left_outcome + right * right_outcome)
+        let last = self.values.len() - 2 * PADDING - 1;
+        let (left_rows, left_outcome) = (self.donor)(after.max(1) - 1);
+        let (right_rows, right_outcome) = (self.donor)(after.min(last));
+        Near {
+            rows: left * left_rows + right * right_rows,
+            outcome: left * left_outcome + right * right_outcome,
+            reach: limit,
+        }
     }
 
     /// The first of some places, in order, whose value is not below; the end of them where there is none. Of few
     /// places those below are counted, since where they end is anybody's guess; all places behind are above.
     #[inline]
     fn first_not_below(&self, value: f64, among: Range<usize>) -> usize {
-        let values = &self.sorted.donors.values[PADDING + among.start..];
+        let values = &self.values[PADDING + among.start..];
         if among.len() > FEW {
             return among.start + values[..among.len()].partition_point(|donor| *donor < value);
         }
@@ -112,16 +135,16 @@ impl<U: Units> Donors<'_, U> {
 
     /// The same of more than the nearest on each side.
     #[cold]
-    fn several_around(&self, value: f64, after: usize) -> (f64, f64) {
-        let Sorted { order, values, .. } = &self.sorted.donors;
-        let values = &values[PADDING..PADDING + order.len()];
-        let found = self.search.around(value, after, values, |place| self.donor(place).0);
-        let donors = found.groups().map(|place| self.donor(place));
-        donors.fold((0.0, 0.0), |(rows, sum), (more, outcome)| (rows + more, sum + outcome))
-    }
-
-    #[inline]
-    fn donor(&self, place: usize) -> (f64, f64) {
-        self.units.arm_there(self.sorted.donors.order[place] as usize, self.arm)
+    fn several_around(&self, value: f64, after: usize) -> Near {
+        let values = &self.values[PADDING..self.values.len() - PADDING];
+        let found = self.search.around(value, after, values, |place| (self.donor)(place).0);
+        let is_enough = found.rows >= self.search.n_neighbors;
+        let reach = if is_enough { found.reach + TIE } else { self.search.reach };
+        let nothing = Near { rows: 0.0, outcome: 0.0, reach };
+        found.groups().map(&self.donor).fold(nothing, |near, (rows, outcome)| Near {
+            rows: near.rows + rows,
+            outcome: near.outcome + outcome,
+            reach,
+        })
     }
 }

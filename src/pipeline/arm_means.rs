@@ -224,8 +224,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
                 let rows = SortedRows::in_order(&order_of(rows.places()), &part.rows(None));
                 Layout::Sorted { rows, x: x.clone(), by_content: Vec::new() }
             }
-            Layout::AsTheyCome(None) => Layout::AsTheyCome(None),
-            Layout::AsTheyCome(Some(_)) => Layout::AsTheyCome(part.by_score()?),
+            Layout::AsTheyCome(by_score) => Layout::AsTheyCome(by_score.clone()),
         })
     }
 

@@ -1,73 +1,69 @@
-//! Rows that are too many for copies of their covariates, in the order of the full sample's scores, for matching: there
-//! those of a replicate are nearly sorted, and neighbours lie near in memory.
+//! Matching on replicates of rows that are too many for copies of their covariates.
 
+use super::estimates::Fit;
+use super::{Estimator, Pipeline};
 use crate::error::Result;
-use crate::matching::{Line, NearestSpec};
-use crate::monitor::Monitor;
-use crate::units::sorted_rows::SortedRows;
-use crate::units::tally::{Outcomes, Units};
+use crate::matching::{BANDED_BYTES_A_ROW, BandedLine, Bands, NearestSpec, Quantity};
+use crate::reserve::room_for;
+use crate::score::links::Link;
+use crate::units::tally::Units;
 
-pub(super) struct ByScore {
-    order: Vec<u32>,
-    rows: SortedRows,
-}
-
-/// A replicate's values and counts in this order; kept from one to the next for their memory.
-#[derive(Debug, Default)]
-pub(super) struct InOrder {
-    values: Vec<f64>,
-    counts: Vec<u32>,
-}
+/// Where the full sample's values are split into bands, for each quantity that something is matched on.
+#[derive(Clone)]
+pub(super) struct ByScore(Vec<(Quantity, Bands)>);
 
 impl ByScore {
-    pub fn new(order: Vec<u32>, rows: &Outcomes<'_>) -> Self {
-        Self { rows: SortedRows::in_order(&order, rows), order }
+    /// None where nothing is matched on the quantity.
+    pub fn bands(&self, quantity: Quantity) -> Option<&Bands> {
+        self.0.iter().find(|(own, _)| *own == quantity).map(|(_, bands)| bands)
+    }
+}
+
+impl Pipeline<'_, '_> {
+    /// None where nothing is matched.
+    pub(super) fn by_score(&self) -> Result<Option<ByScore>> {
+        let mut found = ByScore(Vec::new());
+        for estimator in self.estimators {
+            if let Estimator::Nearest(spec) = estimator
+                && found.bands(spec.quantity).is_none()
+            {
+                let mut values = vec![0.0; self.data.x.nrows()];
+                self.values_from(spec.quantity, self.beta(), 0, &mut values);
+                found.0.push((spec.quantity, Bands::of(&values)));
+            }
+        }
+        if found.0.is_empty() {
+            return Ok(None);
+        }
+        room_for(self.data.x.nrows(), BANDED_BYTES_A_ROW * rayon::current_num_threads())?;
+        Ok(Some(found))
     }
 
-    /// As [`Line::effect`] of these values and units, which stand as the rows come.
-    ///
-    /// # Errors
-    /// Those of [`Line::effect`].
-    pub fn effect<U: Units>(
+    /// The means of both arms by nearest neighbours on a replicate, its values made where they are dropped into bands.
+    pub(super) fn banded_means<U: Units>(
         &self,
-        (values, units): (&[f64], &U),
+        bands: &Bands,
+        units: &U,
         spec: &NearestSpec,
-        (line, room): (&mut Line, &mut InOrder),
-        monitor: &Monitor,
-    ) -> Result<f64> {
-        self.gather((values, units), room, monitor)?;
-        line.effect(&room.values, &self.rows.counted(&room.counts), spec, monitor)
-    }
-
-    /// As [`Line::means`].
-    ///
-    /// # Errors
-    /// Those of [`Line::effect`].
-    pub fn means<U: Units>(
-        &self,
-        (values, units): (&[f64], &U),
-        spec: &NearestSpec,
-        (line, room): (&mut Line, &mut InOrder),
-        monitor: &Monitor,
+        fit: &Result<Fit>,
+        line: &mut BandedLine,
     ) -> Result<[f64; 2]> {
-        self.gather((values, units), room, monitor)?;
-        line.means(&room.values, &self.rows.counted(&room.counts), spec, monitor)
+        let Fit { beta, .. } = fit.as_ref().map_err(Clone::clone)?;
+        let values_of = |start: usize, values: &mut [f64]| {
+            self.values_from(spec.quantity, beta, start, values);
+        };
+        line.means(bands, values_of, units, spec, self.monitor)
     }
 
-    /// Values and counts in this order.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // whole rows, fewer than 2^32
-    fn gather<U: Units>(
-        &self,
-        (values, units): (&[f64], &U),
-        room: &mut InOrder,
-        monitor: &Monitor,
-    ) -> Result<()> {
-        let rows = || self.order.iter().map(|row| *row as usize);
-        room.values.clear();
-        room.values.extend(rows().map(|row| values[row]));
-        monitor.check()?;
-        room.counts.clear();
-        room.counts.extend(rows().map(|row| units.count(row) as u32));
-        monitor.check()
+    /// What rows from a row on are matched on, by these coefficients.
+    fn values_from(&self, quantity: Quantity, beta: &[f64], start: usize, values: &mut [f64]) {
+        self.score_design.with_rows(self.data.x).linear_into(beta, start, values);
+        if (quantity, self.spec.link) == (Quantity::Logit, Link::Logit) {
+            return;
+        }
+        self.spec.link.scores_in_place(values);
+        if quantity == Quantity::Logit {
+            values.iter_mut().for_each(|score| *score = Link::Logit.linear_predictor(*score));
+        }
     }
 }

@@ -2,7 +2,6 @@
 
 use ndarray::ArrayView2;
 
-use super::by_score::InOrder;
 use super::layout::with_units;
 use super::refitting::{Drawn, OneByOne, Refitter};
 use super::{Estimator, Layout, Pipeline};
@@ -10,7 +9,7 @@ use crate::checks;
 use crate::design::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::kernels::{ArmSums, BLOCK, FittedScores, Lane};
-use crate::matching::{Line, NearestSpec, Quantity};
+use crate::matching::{BandedLine, Bands, Line, NearestSpec, Quantity};
 use crate::outcome::adjustment;
 use crate::score::linked;
 use crate::score::links::Link;
@@ -19,6 +18,9 @@ use crate::units::tally::{Count, Units};
 use crate::weighting::balancing;
 use crate::weighting::ipw::{Contrast, IpwSpec};
 use crate::weighting::truncation::Weighed;
+
+/// Rows whose linear predictors stay in the nearest cache until they have become scores.
+const STRETCH: usize = 8 * BLOCK;
 
 /// A score model, and what its weights are made of where a refit left that; where it was fitted from nothing, which
 /// columns are collinear, and which run off.
@@ -47,7 +49,7 @@ pub(super) struct Run {
 pub(super) struct Scratch {
     logits: Vec<f64>,
     line: Line,
-    in_order: InOrder,
+    banded: BandedLine,
     outcomes: adjustment::Scratch,
     /// How many rows of either arm were drawn, controls first, where weights are bounded by their quantiles.
     pub n_rows: [f64; 2],
@@ -159,8 +161,11 @@ impl Pipeline<'_, '_> {
         let x = self.covariates();
         scores.resize(x.nrows().div_ceil(BLOCK), [0.0; BLOCK]);
         let values = &mut scores.as_flattened_mut()[..x.nrows()];
-        self.score_design.with_rows(x).linear_into(beta, 0, values);
-        self.spec.link.scores_in_place(values);
+        let design = self.score_design.with_rows(x);
+        for (stretch, values) in values.chunks_mut(STRETCH).enumerate() {
+            design.linear_into(beta, stretch * STRETCH, values);
+            self.spec.link.scores_in_place(values);
+        }
     }
 
     /// The score model by Newton's method, from the full sample's where that is known; leaves the scores. Where a
@@ -275,14 +280,13 @@ impl Pipeline<'_, '_> {
         fitted: &FittedScores,
         scratch: &mut Scratch,
     ) -> Result<f64> {
-        let Scratch { logits, line, in_order, .. } = scratch;
-        let values = self.matched_on(spec, (x, units.len()), fit, fitted, logits)?;
-        match &self.layout {
-            Layout::AsTheyCome(Some(rows)) => {
-                rows.effect((values, units), spec, (line, in_order), self.monitor)
-            }
-            _ => line.effect(values, units, spec, self.monitor),
+        let Scratch { logits, line, banded, .. } = scratch;
+        if let Some(bands) = self.bands(spec.quantity) {
+            let [control, treated] = self.banded_means(bands, units, spec, fit, banded)?;
+            return Ok(treated - control);
         }
+        let values = self.matched_on(spec, (x, units.len()), fit, fitted, logits)?;
+        line.effect(values, units, spec, self.monitor)
     }
 
     fn nearest_means<U: Units>(
@@ -294,14 +298,18 @@ impl Pipeline<'_, '_> {
         fitted: &FittedScores,
         scratch: &mut Scratch,
     ) -> Result<[f64; 2]> {
-        let Scratch { logits, line, in_order, .. } = scratch;
-        let values = self.matched_on(spec, (x, units.len()), fit, fitted, logits)?;
-        match &self.layout {
-            Layout::AsTheyCome(Some(rows)) => {
-                rows.means((values, units), spec, (line, in_order), self.monitor)
-            }
-            _ => line.means(values, units, spec, self.monitor),
+        let Scratch { logits, line, banded, .. } = scratch;
+        if let Some(bands) = self.bands(spec.quantity) {
+            return self.banded_means(bands, units, spec, fit, banded);
         }
+        let values = self.matched_on(spec, (x, units.len()), fit, fitted, logits)?;
+        line.means(values, units, spec, self.monitor)
+    }
+
+    /// The bands that a quantity is split into, where units are too many for a cache.
+    pub(super) fn bands(&self, quantity: Quantity) -> Option<&Bands> {
+        let Layout::AsTheyCome(by_score) = &self.layout else { return None };
+        by_score.as_ref()?.bands(quantity)
     }
 
     /// What units are matched on: their scores, or the logits of these.

@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2, ShapeBuilder};
 
 use super::by_score::ByScore;
 use super::order::{ascending, by_content};
-use super::{Data, Pipeline, has_matching};
+use super::{Data, Pipeline};
 use crate::error::Result;
 use crate::kernels::Tallies;
 use crate::resampling::resample::{Resample, Scheme};
@@ -43,7 +43,7 @@ pub(super) enum Layout {
         /// The rows by what they hold.
         by_content: Vec<u32>,
     },
-    /// Where they are too many for that; for matching there is another order beside.
+    /// Where they are too many for that, with the bands that scores are split into for matching.
     AsTheyCome(Option<ByScore>),
 }
 
@@ -221,16 +221,6 @@ impl<'a> Pipeline<'a, '_> {
         let read = || Columns::Read(self.score_design.clone());
         let warm_start = self.warm_start_of(read, &self.rows::<u8>(None))?;
         Ok((Layout::AsTheyCome(self.by_score()?), warm_start))
-    }
-
-    /// The rows in the order of their scores, where something is matched.
-    pub(super) fn by_score(&self) -> Result<Option<ByScore>> {
-        if !has_matching(self.estimators) {
-            return Ok(None);
-        }
-        room_for(self.data.x.nrows(), BYTES_A_ROW)?;
-        let order = self.order_of(self.data.x)?;
-        Ok(Some(ByScore::new(order, &self.rows(None))))
     }
 
     /// The order of units by their linear predictors; as they stand without a score.

@@ -161,7 +161,8 @@ impl<'a> Pipeline<'a, '_> {
         self.estimators.iter().any(|estimator| match estimator {
             Estimator::Ipw(spec) => spec.truncate.is_some(),
             Estimator::Balanced { .. } => false,
-            Estimator::Nearest(_) | Estimator::Adjusted(_) => true,
+            Estimator::Nearest(spec) => self.bands(spec.quantity).is_none(),
+            Estimator::Adjusted(_) => true,
         })
     }
 

@@ -1,14 +1,14 @@
 //! The bootstrap, as functions of arrays for Python.
 
-use numpy::ndarray::{ArrayView2, Axis};
-use numpy::{PyArray1, PyArray2, ToPyArray};
+use numpy::ndarray::ArrayView2;
 use pyo3::prelude::*;
 
 use super::codes::{Codes, matrix};
 use super::errors::InvalidInputError;
 use super::estimators::estimator;
 use super::options::chosen;
-use super::replicated_means::{FoundMeans, ReplicatedMeans};
+use super::replicated_means::FoundMeans;
+use super::replicates::Replicates;
 use super::{arrays, call, needs, options, row_weights, words};
 use crate::design::coded::NumbersAndFactors;
 use crate::error::Error;
@@ -19,54 +19,9 @@ use crate::pipeline::{
 };
 use crate::resampling::bootstrap::BootstrapSpec;
 use crate::resampling::resample::Resample;
-use crate::resampling::weighted_bootstrap::Analytic;
 use crate::reserve;
 use crate::score::spec::{PropensitySpec, penalty_on_users};
 use crate::units::frequency::RowWeights;
-
-/// Bootstrap replicates of k estimators.
-///
-/// Attributes
-/// ----------
-/// estimates : (k,) float64
-///     On the full sample.
-/// replicates : (n_reps, k) float64
-///     NaN where a replicate could not be estimated.
-/// std_errors : (n_reps, k) float64, or None
-///     Of each replicate by itself, by influence values, where asked for; NaN for nearest neighbours.
-/// analytic_std_error : (k,) float64
-///     On the full sample, by influence values, or of Abadie and Imbens (2016) for nearest neighbours; NaN
-///     for these with clusters, and where not asked for.
-/// acceleration : (k,) float64
-///     Of Efron's BCa interval, from the influence of what is drawn; NaN for nearest neighbours.
-/// n_failed : (k,) int64
-///     Of each estimator, the replicates in which it could not be estimated.
-/// aliased, diverging : (a,), (b,) int64
-///     As of `PropensityFit`, of the score model; numbers among the score's columns.
-/// outcome_aliased : (c,) int64
-///     Columns of the outcome models that earlier ones explain; numbers among theirs.
-/// balanced_aliased : list of (b,) int64
-///     The same of each estimator that balances, in their order.
-/// means : ReplicatedMeans, or None
-///     Of either arm, where asked for; the other numbers are then those of their difference.
-/// others : list of Replicates
-///     Of the further outcomes, in their order.
-#[pyclass(frozen, get_all, module = "propensity.core")]
-#[allow(clippy::struct_field_names)] // the names Python sees
-pub struct Replicates {
-    estimates: Py<PyArray1<f64>>,
-    replicates: Py<PyArray2<f64>>,
-    std_errors: Option<Py<PyArray2<f64>>>,
-    analytic_std_error: Py<PyArray1<f64>>,
-    acceleration: Py<PyArray1<f64>>,
-    n_failed: Py<PyArray1<i64>>,
-    aliased: Py<PyArray1<i64>>,
-    diverging: Py<PyArray1<i64>>,
-    outcome_aliased: Py<PyArray1<i64>>,
-    balanced_aliased: Vec<Py<PyArray1<i64>>>,
-    means: Option<Py<ReplicatedMeans>>,
-    others: Vec<Py<Replicates>>,
-}
 
 /// Bootstrap the whole analysis: every replicate weighs the rows anew, refits the score to full
 /// convergence and estimates everything again.
@@ -227,10 +182,10 @@ pub fn bootstrap(
         job.require_room(estimators.len() * (others.len() + 1), n_reps)?;
         job.run(&estimators, spec, &asked, monitor)
     })?;
-    let Some(found) = of_arms else { return Ok(converted(py, found, studentized, None)) };
+    let Some(found) = of_arms else { return Ok(Replicates::of(py, found, studentized, None)) };
     let mut of_outcomes = found.by_outcome(others.len() + 1).into_iter().map(|own| {
         let of_arms = if means || per.is_some() { Some(own.means(py, studentized)?) } else { None };
-        PyResult::Ok(converted(py, own.differences(studentized), studentized, of_arms))
+        PyResult::Ok(Replicates::of(py, own.differences(studentized), studentized, of_arms))
     });
     let first = of_outcomes.next().transpose()?;
     let mut first = first.ok_or_else(|| InvalidInputError::new_err("outcome: there is none"))?;
@@ -374,42 +329,6 @@ fn balanced_terms(
         return Err(Error::Argument { name: "balanced_columns", found, allowed });
     }
     columns.into_iter().map(|own| chosen("balanced_columns", Some(own), width)).collect()
-}
-
-fn converted(
-    py: Python<'_>,
-    found: Bootstrapped,
-    studentized: bool,
-    means: Option<Py<ReplicatedMeans>>,
-) -> Replicates {
-    let Bootstrapped { estimates, terms, replicates, analytic } = found;
-    let k = estimates.len();
-    let analytic = analytic.unwrap_or_else(|| vec![Analytic::NONE; k]);
-    let errors = analytic.iter().map(|found| found.std_error);
-    let accelerations = analytic.iter().map(|found| found.acceleration.unwrap_or(f64::NAN));
-    let (of_each, errors_within) = replicates.estimates.view().split_at(Axis(1), k);
-    Replicates {
-        estimates: PyArray1::from_vec(py, estimates).unbind(),
-        replicates: of_each.to_pyarray(py).unbind(),
-        std_errors: studentized.then(|| errors_within.to_pyarray(py).unbind()),
-        analytic_std_error: PyArray1::from_iter(py, errors).unbind(),
-        acceleration: PyArray1::from_iter(py, accelerations).unbind(),
-        n_failed: numbers(py, replicates.n_failed.into_iter().take(k)),
-        aliased: numbers(py, terms.aliased.into_iter()),
-        diverging: numbers(py, terms.diverging.into_iter()),
-        outcome_aliased: numbers(py, terms.outcome_aliased.into_iter()),
-        balanced_aliased: terms
-            .balanced_aliased
-            .into_iter()
-            .map(|dropped| numbers(py, dropped.into_iter()))
-            .collect(),
-        means,
-        others: Vec::new(),
-    }
-}
-
-fn numbers(py: Python<'_>, found: impl ExactSizeIterator<Item = usize>) -> Py<PyArray1<i64>> {
-    arrays::row_numbers(py, found).unbind()
 }
 
 pub fn resample(

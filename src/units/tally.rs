@@ -196,6 +196,34 @@ impl<W: Count> Units for Outcomes<'_, W> {
         let weight = self.sample_weight.map_or(1.0, |weights| weights[unit]);
         weight * self.counts.map_or(1.0, |counts| counts[unit].into())
     }
+
+    /// Column by column, which takes fewer instructions than row by row.
+    fn block<'a>(&'a self, start: usize, _: bool, room: &'a mut Tallies) -> &'a Tallies {
+        let units = start..self.len().min(start + BLOCK);
+        let mut rows = [0.0; BLOCK];
+        rows[..units.len()].fill(1.0);
+        if let Some(counts) = self.counts {
+            let counts = &counts[units.clone()];
+            rows.iter_mut().zip(counts).for_each(|(rows, count)| *rows = (*count).into());
+        }
+        if let Some(weights) = self.sample_weight {
+            let weights = &weights[units.clone()];
+            rows.iter_mut().zip(weights).for_each(|(rows, weight)| *rows *= weight);
+        }
+        let given = self.treatment[units.clone()].iter().zip(&self.outcome[units]);
+        let (mut treated, mut outcome) = ([0.0; BLOCK], [0.0; BLOCK]);
+        for (slot, (arm, value)) in given.enumerate() {
+            (treated[slot], outcome[slot]) = (f64::from(u8::from(*arm)), *value);
+        }
+        for slot in 0..BLOCK {
+            let own = treated[slot] * rows[slot];
+            let other = rows[slot] - own;
+            (room.rows[0][slot], room.rows[1][slot]) = (other, own);
+            (room.outcome[0][slot], room.outcome[1][slot]) =
+                (other * outcome[slot], own * outcome[slot]);
+        }
+        room
+    }
 }
 
 /// Units whose tallies were added up beforehand, in blocks.

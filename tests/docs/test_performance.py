@@ -13,6 +13,8 @@ from numpy.testing import assert_allclose
 import by_hand
 import clock
 import estimate_jobs
+import grid_jobs
+import loops
 import propensity as ps
 import report
 from bootstrap_jobs import ROLES
@@ -56,6 +58,16 @@ def test_statsmodels_estimates_what_the_package_estimates():
     assert own.std_error == pytest.approx(std_error, rel=1e-3)
 
 
+@pytest.mark.parametrize("name", list(loops.LOOPS))
+def test_a_turn_of_the_loop_estimates_what_the_package_does_of_the_rows_drawn(name):
+    (x, treated, y), codes = grid_jobs.distinct(3_000, 4), grid_jobs.factors(3_000)
+    design = loops.design(x, codes, grid_jobs.LEVELS, dense=name == "statsmodels")
+    drawn = np.random.default_rng(6).integers(0, 3_000, 3_000)
+    kept = x[drawn], treated[drawn], y[drawn]
+    own = grid_jobs._bootstrap(kept, codes[drawn], {})(2).estimates[0]
+    assert loops.turn(design, treated, y, loops.LOOPS[name]) == pytest.approx(own, abs=1e-3)
+
+
 # Clock
 
 
@@ -79,6 +91,17 @@ def test_table_says_whether_the_bar_is_met():
     page = report.table([ROW, missed])
     assert "| 3 | 2.5 met |" in page
     assert "| 2 | 2.5 missed |" in page
+
+
+def test_grid_has_a_line_a_size_and_a_column_a_kind():
+    of_size = "50,000; 4; 4, 40"
+    found = {f"{of_size}; IPW": 3.0, f"{of_size}; strata": 5.25, f"{of_size}; lbfgs": 1_234.0}
+    page = grid_jobs.table([Row("grid", job, "", math.nan, value, unit="ns") for job, value in found.items()])
+    cells = [cell.strip() for cell in page.splitlines()[-1].strip("|").split("|")]
+    head = [cell.strip() for cell in page.splitlines()[0].strip("|").split("|")]
+    line = dict(zip(head, cells, strict=True))
+    assert (line["rows"], line["numbers"], line["levels of factors"]) == ("50,000", "4", "4, 40")
+    assert (line["IPW"], line["clusters"], line["strata"], line["lbfgs"]) == ("3", "", "5.25", "1.23e+03")
 
 
 def test_write_keeps_the_rows_and_fills_the_page(tmp_path):

@@ -20,11 +20,9 @@ from propensity.effects.estimators import (
     RegressionAdjustment,
 )
 from propensity.effects.given_away import constant_cautions
-from propensity.effects.matching_specification import FullMatching, NearestNeighbors
+from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.metrics import Metrics
 from propensity.effects.sample import warn_once
-from propensity.effects.score_specification import ScoreSpecification
-from propensity.effects.subclass_specification import CoarsenedMatching, Subclassification
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
@@ -47,10 +45,10 @@ from propensity.outcomes.models import (
 from propensity.resampling.balanced import Balanced
 from propensity.resampling.core_call import run_on
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions, group_name
+from propensity.resampling.refittable import require_refittable, score_model_of
 from propensity.resampling.replicated import result_of
 from propensity.resampling.result import BootstrapResult
 from propensity.resampling.several import BootstrapResults, runs_of_outcomes
-from propensity.scores.choice import LOGISTIC
 from propensity.scores.learners import ScoreWord
 from propensity.scores.scored import warn_of_left_out
 
@@ -224,7 +222,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     contrast = checks.word("contrast", contrast, get_args(Contrast))
     metrics = Metrics(outcome, per)
     options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
-    _check_estimators(estimators, penalty, resampling, weighted=sample_weight is not None)
+    check_estimators(estimators, penalty)
+    require_refittable(estimators, resampling, weighted=sample_weight is not None)
     _require_countable(df, estimators, metrics)
     tidying = Tidying.of(missing, min_level_count)
     roles = Roles(treatment, metrics.columns, covariates, outcome_covariates, cluster, sample_weight, tidying)
@@ -243,7 +242,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     )
     groups.require_drawable(resampling)
     balanced = Balanced.of(study, estimators)
-    word = _score_model_of(estimators)
+    word = score_model_of(estimators)
     models = {
         "estimators": list(estimators),
         "penalty": penalty,
@@ -299,22 +298,6 @@ def _replicates(
     return found
 
 
-def _score_model_of(estimators: Sequence[Estimator]) -> ScoreWord:
-    """Give the word for the one score model that every replicate refits."""
-    asked = [
-        spec.score_model
-        for spec in estimators
-        if isinstance(spec, IPW | NearestNeighbors | AIPW | IPWRA) and spec.needs_score
-    ]
-    found: list[ScoreWord] = list(dict.fromkeys(asked))
-    if len(found) > 1:
-        raise InvalidInputError(
-            f"estimators: every replicate refits one score model, and these have {checks.listed(found)}; run "
-            "a bootstrap for each, whose draws are the same with the same seed"
-        )
-    return found[0] if found else LOGISTIC
-
-
 def _fit_scores(estimators: Sequence[Estimator]) -> bool:
     return any(spec.needs_score for spec in estimators)
 
@@ -328,38 +311,9 @@ def _warn_of_models(
         told = study.score.dropped(found.aliased)
         warn_of_left_out(told)
         if len(found.diverging):
-            study.score.fit(penalty, _score_model_of(estimators)).warn_of_separation()
+            study.score.fit(penalty, score_model_of(estimators)).warn_of_separation()
     if any(isinstance(spec, AIPW | IPWRA | RegressionAdjustment) for spec in estimators):
         warn_of_outcome_terms(study, found.outcome_aliased, told)
-
-
-def _check_estimators(
-    estimators: Sequence[Estimator], penalty: float, resampling: str, *, weighted: bool
-) -> None:
-    check_estimators(estimators, penalty)
-    _require_no_groups(estimators)
-    _require_fitted_to_all(estimators)
-    _score_model_of(estimators)
-    matching = [spec.label for spec in estimators if isinstance(spec, NearestNeighbors)]
-    if weighted and matching:
-        others = ", ".join(f"ps.{spec!r}" for spec in estimators if not isinstance(spec, NearestNeighbors))
-        line = f"leave it out, estimators=[{others}]" if others else "take match_nn(..., sample_weight=...)"
-        raise InvalidInputError(
-            f"sample_weight: {checks.listed(matching)} matches whole rows in every replicate, and has no "
-            f"bootstrap with sample weights; {line}"
-        )
-    if resampling == "bayesian" and matching:
-        raise InvalidInputError(
-            "resampling='bayesian' counts every row in fractions, and a nearest neighbour is a whole row: "
-            f"leave {checks.listed(matching)} out of the estimators, or take resampling='poisson'"
-        )
-    other = [s.label for s in estimators if isinstance(s, NearestNeighbors) and not s.is_plain]
-    if other:
-        raise InvalidInputError(
-            "estimators: a replicate matches with replacement on the score or logit, with one caliper; leave "
-            f"{checks.listed(other)} out, and take match_nn(...).effect(...), whose standard error needs no "
-            "resampling"
-        )
 
 
 def _require_countable(df: AnyFrame, estimators: Sequence[Estimator], metrics: Metrics) -> None:
@@ -374,31 +328,3 @@ def _require_countable(df: AnyFrame, estimators: Sequence[Estimator], metrics: M
             )
         if isinstance(spec, Balancing):
             require_users(df, "estimators", f"a bootstrap of weights that balance ({spec.label})")
-
-
-def _require_no_groups(estimators: Sequence[Estimator]) -> None:
-    """Require what the core makes again in a replicate; subclasses have a bootstrap of their own."""
-    own = {
-        FullMatching: "match_full(...)",
-        CoarsenedMatching: "match_cem(...)",
-        Subclassification: "subclassify(...)",
-    }
-    for spec in estimators:
-        if type(spec) in own:
-            raise InvalidInputError(
-                f"estimators: {spec.label!r} is bootstrapped by what its own function gives: "
-                f"ps.{own[type(spec)]}.bootstrap(outcome)"
-            )
-
-
-def _require_fitted_to_all(estimators: Sequence[Estimator]) -> None:
-    """Require models that a replicate can fit again."""
-    learning = [
-        spec.label for spec in estimators if isinstance(spec, ScoreSpecification) and not spec.needs_score
-    ]
-    if learning:
-        raise InvalidInputError(
-            f"estimators: {checks.listed(learning)} has models that do not see the rows they predict, which "
-            "a replicate does not fit again; take aipw(..., score_model=..., outcome_model=...): its "
-            "standard error needs no resampling, and n_repeats=5 counts what hangs on the folds"
-        )
