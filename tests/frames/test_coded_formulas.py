@@ -24,6 +24,12 @@ FORMULAS = [
     "a * x + b",
     "a * b * C(k) + x",
     "a:x + b:C(k) + z",
+    "a * x + a:z + b * z",
+    "x * a * b",
+    "x:z:a + C(k):z",
+    "C(k):x + a + x:b",
+    "poly(x, degree=2):a + a:poly(z, degree=2)",
+    "C(a, contr.sum):x + b",
     "C(a, contr.sum) * b + x",
     "C(a, levels=['l0', 'l1', 'l2', 'l3', 'l4', 'l5', 'l6', 'l7', 'l8']) + C(k):b",
     "np.log1p(z) + center(x) + a:b:C(k)",
@@ -89,7 +95,7 @@ def test_codes_stand_for_the_columns_of_formulaic(seed, n_a, n_b, n_k, formula):
 @QUICK
 def test_all_levels_are_coded_too(seed, n_a, n_b):
     df = rows(seed, n_a, n_b, 3)
-    for formula in ("a + b + x", "a:b + x", "a * b"):
+    for formula in ("a + b + x", "a:b + x", "a * b", "a * x + z:b", "a:b:x"):
         coded, recipe = design_of(df, formula, all_levels=True)
         dense, same = design_of(df, formula, all_levels=True, many=10**9)
         assert recipe.names == same.names

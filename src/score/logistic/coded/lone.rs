@@ -42,7 +42,7 @@ pub fn start(likelihood: &CodedLikelihood<'_, '_>, tolerance: f64) -> Result<Opt
 fn lone_levels(likelihood: &CodedLikelihood<'_, '_>) -> Result<Vec<Lone>> {
     let (design, rows) = (likelihood.design, likelihood.rows);
     let mut found = Vec::new();
-    for (factor, codes) in design.factors().iter().enumerate() {
+    for (factor, codes) in design.plain_factors().iter().enumerate() {
         let lone = codes.lone_levels(rows.treatment, rows.sample_weight);
         if lone.iter().all(Option::is_none) {
             continue;
