@@ -6,6 +6,7 @@
 //! diagonal, and a level that few rows have is as well determined as any other, also where it is the first one. Slopes of
 //! levels are measured likewise, see [`slopes`].
 
+mod nests;
 mod passes;
 mod quadratic;
 mod rank;
@@ -27,6 +28,7 @@ use crate::kernels::{BLOCK, Lane, LevelLane, add_effects, add_slopes, linear_pre
 use crate::monitor::Monitor;
 use slopes::Slopes;
 
+pub use nests::Nest;
 pub use passes::{Passes, Residuals, Said};
 pub use ridge::Ridge;
 pub use sums::Sums;
@@ -106,7 +108,15 @@ impl<'a> Coded<'a> {
         let (factors, levels): (Vec<Factor>, Vec<Vec<usize>>) = all.unzip();
         let slopes = factors.iter().filter_map(Slopes::as_given).collect();
         let design = Self {
-            numbers, places, factors, levels, slopes, widest: 0, center, deviation, is_nothing
+            numbers,
+            places,
+            factors,
+            levels,
+            slopes,
+            widest: 0,
+            center,
+            deviation,
+            is_nothing,
         };
         Ok(design.with_widest())
     }
@@ -195,18 +205,6 @@ impl<'a> Coded<'a> {
         });
         let plain = std::iter::once(0).chain(plain).filter(|place| sums[*place] == 0.0);
         plain.chain(of_slopes).collect()
-    }
-
-    /// Its factors without slopes: of their levels the first is that of all that have no coefficient.
-    #[must_use]
-    pub fn plain_factors(&self) -> &[Factor] {
-        &self.factors[..self.n_plain()]
-    }
-
-    /// The terms of a factor's levels from the second on.
-    #[must_use]
-    pub fn terms_of(&self, factor: usize) -> &[usize] {
-        &self.levels[factor]
     }
 
     /// Without the terms of levels that no row has which is there.

@@ -60,7 +60,13 @@ impl Factor {
         }
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // just looked at
         let codes = levels.iter().map(|level| (*level).into() as u32);
-        Ok(Self { codes: Codes::of(codes, n_levels), n_levels, values: None })
+        Ok(Self::of_codes(codes, n_levels))
+    }
+
+    /// Of codes all of which are levels.
+    #[must_use]
+    pub fn of_codes(codes: impl Iterator<Item = u32>, n_levels: usize) -> Self {
+        Self { codes: Codes::of(codes, n_levels), n_levels, values: None }
     }
 
     /// Of the levels of several.
@@ -74,7 +80,7 @@ impl Factor {
     /// Of so many rows, all of one level: it has no dummy.
     #[must_use]
     pub fn of_one_level(n_rows: usize) -> Self {
-        Self { codes: Codes::Bytes(vec![0; n_rows]), n_levels: 1, values: None }
+        Self::of_codes(std::iter::repeat_n(0, n_rows), 1)
     }
 
     /// Its dummies times a number of every row.
@@ -147,7 +153,7 @@ impl Factor {
     pub fn renumbered(&self, number: &[u32]) -> Self {
         let n_levels = number.iter().max().map_or(0, |most| *most as usize) + 1;
         let codes = (0..self.n_rows()).map(|row| number[self.level(row)]);
-        Self { codes: Codes::of(codes, n_levels), n_levels, values: self.values.clone() }
+        Self { values: self.values.clone(), ..Self::of_codes(codes, n_levels) }
     }
 
     /// Some of its rows; it keeps its levels.
@@ -157,7 +163,7 @@ impl Factor {
         let codes = rows.iter().map(|row| self.level(*row) as u32);
         let own = |values: &Arc<[f64]>| rows.iter().map(|row| values[*row]).collect();
         let values = self.values.as_ref().map(own);
-        Self { codes: Codes::of(codes, self.n_levels), n_levels: self.n_levels, values }
+        Self { values, ..Self::of_codes(codes, self.n_levels) }
     }
 
     /// Whether the rows of each level that are there are treated all, or none; `None` of levels with both, and of those

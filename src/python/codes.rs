@@ -64,7 +64,8 @@ pub fn of_model(factors: &Bound<'_, PyAny>, shapes: &[Shape]) -> PyResult<Vec<Fa
             return Ok(own);
         }
         let found = if shape.has_slopes { "levels alone" } else { "levels with numbers" };
-        let allowed = "pairs of levels and numbers where the model has slopes, and levels elsewhere";
+        let allowed =
+            "pairs of levels and numbers where the model has slopes, and levels elsewhere";
         Err(Error::Argument { name: "factors", found: found.to_owned(), allowed }.into())
     });
     read.collect()

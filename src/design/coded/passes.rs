@@ -5,8 +5,7 @@
 use super::{Coded, Loaded};
 use crate::kernels::{
     BLOCK, Lane, LevelLane, Run, add_effects, add_gradient, add_run_sums, add_runs, add_slopes,
-    add_to_levels,
-    linear_predictor,
+    add_to_levels, linear_predictor,
 };
 
 /// Combinations of levels that factors are taken together up to: what is said of them stays in the first cache.
@@ -175,8 +174,7 @@ impl<'d, 'x> Passes<'d, 'x> {
 impl OfSlopes {
     fn new(design: &Coded<'_>, factor: usize) -> Self {
         let n_blocks = design.n_rows().div_ceil(BLOCK);
-        let (mut levels, mut values) =
-            (Vec::with_capacity(n_blocks), Vec::with_capacity(n_blocks));
+        let (mut levels, mut values) = (Vec::with_capacity(n_blocks), Vec::with_capacity(n_blocks));
         let mut room = design.room();
         for start in (0..design.n_rows()).step_by(BLOCK) {
             let rows = start..design.n_rows().min(start + BLOCK);

@@ -169,7 +169,7 @@ impl Coded<'_> {
     ) -> Option<Within> {
         let mut order: Vec<usize> = (0..self.n_plain()).collect();
         order.sort_by_key(|one| std::cmp::Reverse(self.levels[*one].len()));
-        let told = |one: usize| Some((one, self.levels_told(one, factor)?));
+        let told = |one: usize| Some((one, self.levels_told(one, factor, 0)?));
         let (one, levels) = order.into_iter().find_map(told)?;
         let codes = &self.factors[one];
         let nothing = Spread { low: f64::INFINITY, high: -f64::INFINITY, sum: 0.0, count: 0.0 };
@@ -190,21 +190,6 @@ impl Coded<'_> {
         };
         let means = spreads.iter().map(mean).collect();
         Some(Within { factor: one, means, levels })
-    }
-
-    /// By level of one factor, which level of another all of its rows have; `None` where rows of one have several.
-    fn levels_told(&self, one: usize, other: usize) -> Option<Vec<usize>> {
-        let (one, other) = (&self.factors[one], &self.factors[other]);
-        let mut told = vec![usize::MAX; one.n_levels()];
-        for row in 0..one.n_rows() {
-            let (slot, level) = (&mut told[one.level(row)], other.level(row));
-            if *slot == usize::MAX {
-                *slot = level;
-            } else if *slot != level {
-                return None;
-            }
-        }
-        Some(told.into_iter().map(|level| if level == usize::MAX { 0 } else { level }).collect())
     }
 
     /// By level, the sums of the squares of a number and of what is left of it, among the rows that are there.

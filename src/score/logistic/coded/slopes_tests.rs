@@ -65,13 +65,15 @@ fn levels_in_which_a_number_does_not_vary_have_no_slope() {
         3 | 6 => 2.5,
         _ => noise(row, 4),
     };
-    let x = Array2::from_shape_fn((n, 2), |(row, k)| if k == 0 { value(row) } else { noise(row, 9) });
+    let x =
+        Array2::from_shape_fn((n, 2), |(row, k)| if k == 0 { value(row) } else { noise(row, 9) });
     let own = times(&a, value);
     let case = Case::new(x, vec![a.clone(), own.clone()], vec![0, 2]);
     assert_eq!(agree(&case), [12, 15]);
     // Nor has the last, whose slope the number itself has, where it does not vary in the first level.
     let first = |row: usize| if a.level(row) == 0 { -1.0 } else { value(row) };
-    let x = Array2::from_shape_fn((n, 2), |(row, k)| if k == 0 { first(row) } else { noise(row, 9) });
+    let x =
+        Array2::from_shape_fn((n, 2), |(row, k)| if k == 0 { first(row) } else { noise(row, 9) });
     let case = Case::new(x, vec![a.clone(), times(&a, first)], vec![0, 2]);
     assert_eq!(agree(&case), [12, 15, 17]);
     // Levels of one row, and of none.
