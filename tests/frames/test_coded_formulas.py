@@ -183,7 +183,9 @@ def test_every_number_is_that_of_the_matrix_in_any_world(seed, n_a, n_b, n_k, fo
     roles = {"treatment": "t", "covariates": formula}
     asks = {
         "fit": lambda: ps.fit_propensity(df, **roles, penalty=penalty),
-        "ipw": lambda: ps.ipw(df, outcome="y", **roles, penalty=penalty),
+        "ipw": lambda: ps.ipw(
+            df, outcome="y", treatment="t", scores=ps.fit_propensity(df, **roles, penalty=penalty)
+        ),
         "aipw": lambda: ps.aipw(df, outcome="y", **roles, penalty=penalty),
         "regression": lambda: ps.regression_adjustment(df, outcome="y", **roles),
         "balance": lambda: ps.balance(df, **roles).table,

@@ -53,7 +53,8 @@ impl Coded<'_> {
         if members.is_empty() {
             return None;
         }
-        members.sort_by_key(|member| told_by(*member, &members).len());
+        let others = members.clone();
+        members.sort_by_key(|member| told_by(*member, &others).len());
         members.push(top);
         let (mut factors, mut n_cells) = (Vec::<Nested>::new(), 1);
         for (place, factor) in members.iter().enumerate() {

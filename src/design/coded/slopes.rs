@@ -91,19 +91,27 @@ pub fn moments(factor: &Factor, sample_weight: Option<&[f64]>) -> Result<Vec<(f6
         (0..values.len()).filter(is_there).map(|row| (factor.level(row), values[row]))
     };
     let (mut means, mut squares) = (vec![0.0; counts.len()], vec![0.0; counts.len()]);
-    let mut is_nothing = vec![true; counts.len()];
+    let mut ends = vec![(f64::INFINITY, -f64::INFINITY); counts.len()];
     for (level, value) in rows() {
         means[level] += value / there;
-        is_nothing[level] &= value == 0.0;
+        ends[level] = (value.min(ends[level].0), value.max(ends[level].1));
     }
     rows().for_each(|(level, value)| squares[level] += (value - means[level]).powi(2));
     let of_level = |level: usize| {
-        let rest = (there - counts[level]) * means[level].powi(2); // of rows of other levels
+        let (low, high) = if counts[level] < there {
+            (ends[level].0.min(0.0), ends[level].1.max(0.0)) // that of rows of other levels
+        } else {
+            ends[level]
+        };
+        if low >= high {
+            return Ok((low, 1.0, low == 0.0)); // of which sums are off by rounding
+        }
+        let rest = (there - counts[level]) * means[level].powi(2);
         let deviation = ((squares[level] + rest) / there).sqrt();
         if !deviation.is_finite() {
             return Err(Error::Extreme { name: "factors", column: None });
         }
-        Ok((means[level], spread_or_1(deviation), is_nothing[level]))
+        Ok((means[level], spread_or_1(deviation), false))
     };
     (1..counts.len()).map(of_level).collect()
 }
