@@ -21,6 +21,7 @@ mod layout;
 mod line;
 mod lists;
 mod proof;
+pub(crate) mod ranges;
 mod regions;
 mod sparse;
 mod stars;

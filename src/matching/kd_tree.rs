@@ -11,6 +11,7 @@ use super::places::Places;
 use super::space::Space;
 use crate::error::Result;
 use crate::monitor::Monitor;
+use crate::optimal::ranges::{greater, lesser, outside};
 
 /// Places that are compared in one go: fewer make more boxes, more make more distances.
 const LEAF: usize = 16;
@@ -334,21 +335,4 @@ struct Seeker<'a> {
 /// The scale on which a coordinate's spread counts when boxes are split: a caliper cuts by its width.
 fn unit(coordinate: usize, metric: usize, widths: &[f64]) -> f64 {
     if coordinate < metric { 1.0 } else { widths[coordinate - metric].max(f64::MIN_POSITIVE) }
-}
-
-/// How far a value is from a range.
-#[inline]
-fn outside(value: f64, low: f64, high: f64) -> f64 {
-    greater(greater(low - value, value - high), 0.0)
-}
-
-/// One instruction, as `f64::max` is not, for that looks after NaN.
-#[inline]
-fn greater(a: f64, b: f64) -> f64 {
-    if a > b { a } else { b }
-}
-
-#[inline]
-fn lesser(a: f64, b: f64) -> f64 {
-    if a < b { a } else { b }
 }

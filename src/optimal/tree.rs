@@ -4,6 +4,7 @@
 //! than the best found so far is passed over, as is one that lies beyond a caliper.
 
 use super::layout::Coordinates;
+use super::ranges::outside;
 use super::whole::{Measure, Whole};
 
 /// Points that are compared in one go.
@@ -401,16 +402,4 @@ fn by_leaf(points: &[f64], dimensions: usize) -> Vec<f64> {
         (0..dimensions).flat_map(column).collect::<Vec<f64>>()
     };
     points.chunks(LEAF * dimensions).flat_map(leaf).collect()
-}
-
-/// How far a value is from a range.
-#[inline]
-fn outside(value: f64, low: f64, high: f64) -> f64 {
-    greater(greater(low - value, value - high), 0.0)
-}
-
-/// One instruction, as `f64::max` is not, for that looks after NaN.
-#[inline]
-fn greater(a: f64, b: f64) -> f64 {
-    if a > b { a } else { b }
 }

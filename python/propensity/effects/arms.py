@@ -166,6 +166,29 @@ class OutcomeFacts:
         bounded = bounded and low >= 0 and high <= 1
         return cls(low, high, bounded, math.sqrt(variance), bounded and bool(is_event(outcome).all()))
 
+    @classmethod
+    def among(
+        cls,
+        rows: Bools | Rows | slice,
+        outcome: Floats,
+        mass: Floats | None,
+        ends: tuple[Floats, Floats] | None = None,
+        *,
+        bounded: bool = True,
+    ) -> OutcomeFacts:
+        """Look at the outcome in some of n rows: `mass` (n,) is what the users of each count for together.
+
+        `ends` are the least and the greatest outcome (n,) of each row's users.
+        """
+        low_high = None if ends is None else (float(ends[0][rows].min()), float(ends[1][rows].max()))
+        own = None if mass is None else mass[rows]
+        return cls.of(outcome[rows], bounded=bounded, sample_weight=own, ends=low_high)
+
+    @property
+    def origin(self) -> float:
+        """From where sums keep their digits, as `origin_between` says."""
+        return origin_between(self.low, self.high)
+
     def rounding(self, n_rows: float = 0.0) -> float:
         """Say below what the mean of so many rows, or what one is away from it, cannot be told from 0."""
         return (_ROUNDING + math.sqrt(n_rows)) * _EPSILON * max(-self.low, self.high)
@@ -174,6 +197,12 @@ class OutcomeFacts:
     def constant(self) -> bool:
         """Whether it is the same for all, so that there is nothing to estimate."""
         return self.low == self.high
+
+
+def origin_between(low: float, high: float) -> float:
+    """Give the middle of outcomes far from zero, else 0: from there sums of them keep their digits."""
+    middle = low / 2 + high / 2
+    return middle if abs(middle) > high - low else 0.0
 
 
 def rounding_of(outcome: Floats) -> Floats:

@@ -76,7 +76,7 @@ def clusters_there(groups: Rows, sample_weight: Floats | None) -> Rows:
 def both(one: Rows, other: Rows) -> Rows:
     """Give the clusters (n,) of rows that share both; -1 for rows that are not there, `EACH` as it is."""
     there = one >= 0
-    found = np.where(one == EACH, EACH, np.full(len(one), -1, dtype=np.int64))
+    found = np.where(one == EACH, EACH, -1)
     pairs = one[there] * (int(other.max()) + 1) + other[there]
     found[there] = np.unique(pairs, return_inverse=True)[1]
     return found
@@ -97,7 +97,7 @@ def renumbered(clusters: Rows) -> Rows:
     """Give the clusters that some of the rows are in numbers from 0, column by column; -1 and `EACH` stay."""
     if clusters.ndim == 2:
         return np.column_stack([renumbered(column) for column in clusters.T])
-    found = np.where(clusters == EACH, EACH, np.full(len(clusters), -1, dtype=np.int64))
+    found = np.where(clusters == EACH, EACH, -1)
     there = clusters >= 0
     found[there] = np.unique(clusters[there], return_inverse=True)[1]
     return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from propensity.effects.arms import Means
+from propensity.effects.arms import Means, origin_between
 from propensity.effects.coded_terms import Standardized, sums_within
 from propensity.effects.coefficients import FittedTerms
 from propensity.effects.group_influence import GroupInfluence
@@ -192,7 +192,5 @@ def ratio_of_means(numerator: GroupMeans, denominator: GroupMeans) -> GroupMeans
 
 
 def origin_of(y: Floats, there: Bools) -> float:
-    """Give the middle of outcomes far from zero, else 0: from there sums of them keep their digits."""
-    low, high = float(y[there].min()), float(y[there].max())
-    middle = low / 2 + high / 2
-    return middle if abs(middle) > high - low else 0.0
+    """Give from where sums of an outcome (n,) keep their digits."""
+    return origin_between(float(y[there].min()), float(y[there].max()))

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from propensity.effects.arms import OutcomeFacts
 from propensity.frames import arms, checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import read_column
-from propensity.frames.counted_rows import CountedRows, frequency_of, mass_of
+from propensity.frames.counted_rows import CountedRows, OfCountedRows, mass_of
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.grouping import Grouping
 from propensity.frames.kept import outcome_rows, read_later
 from propensity.frames.lines import Subject
 
-_Value = TypeVar("_Value", bound=np.generic)
-
 
 @dataclass(frozen=True, eq=False)
-class LaterOutcome:
+class LaterOutcome(OfCountedRows):
     """An outcome of n rows.
 
     Attributes
@@ -39,18 +35,9 @@ class LaterOutcome:
     counted: CountedRows | None = None
 
     @property
-    def frequency(self) -> Floats | None:
-        """How many users each row stands for, (n,); None where each is one."""
-        return frequency_of(self.counted)
-
-    @property
     def first(self) -> Rows | None:
         """The first row of each cell; None where each row is a user."""
         return None if self.counted is None else self.counted.by_cell(np.arange(len(self.values)))
-
-    def by_row(self, values: NDArray[_Value]) -> NDArray[_Value]:
-        """Give what a result holds to the rows (n,): of cells to those of each."""
-        return values if self.counted is None else self.counted.by_row(values)
 
     def grouped(self, groups: Grouping) -> Grouping:
         """Give groups of what a result holds as groups of the rows."""
@@ -70,11 +57,7 @@ class LaterOutcome:
     def facts(self, sample_weight: Floats | None) -> OutcomeFacts:
         """Look at the rows that are there."""
         there, mass = self.there(sample_weight), self.mass(sample_weight)
-        ends = None
-        if self.ends is not None:
-            ends = float(self.ends[0][there].min()), float(self.ends[1][there].max())
-        own = None if mass is None else mass[there]
-        return OutcomeFacts.of(self.values[there], sample_weight=own, ends=ends)
+        return OutcomeFacts.among(there, self.values, mass, self.ends)
 
 
 def read_outcome_later(outcome: object, fingerprint: Fingerprint, made: Made) -> LaterOutcome:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from propensity.effects.arms import OutcomeFacts, is_event
 from propensity.effects.cautions import may_be_uneven, overlap_cautions, size_cautions
@@ -22,19 +20,18 @@ from propensity.effects.grouped import CAUTIONS, REASON
 from propensity.effects.leverage import USUAL, Correction
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.counted_rows import OfCells
 from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.grouping import Grouping
 from propensity.frames.native import AnySeries, series_like
 from propensity.results.read_only import ReadOnly
-
-_Value = TypeVar("_Value", bound=np.generic)
 
 # As in all rows: of a single one there is no variance.
 _FEWEST_ROWS = 2
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class GroupRows(ReadOnly):
+class GroupRows(OfCells, ReadOnly):
     """The n rows of G groups, and what they weigh.
 
     Attributes
@@ -71,10 +68,6 @@ class GroupRows(ReadOnly):
     measured: str
     weighs_alone: bool
     tidied: str
-
-    def by_cell(self, values: NDArray[_Value]) -> NDArray[_Value]:
-        """Give values (n,) of rows as results hold them: of counted users a value a cell."""
-        return values if self.first is None else values[self.first]
 
     def counts(self) -> Rows:
         """Count the rows of the arms, (2, G), the treated first."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from propensity.effects.clusters import renumbered, require_both_arms
 from propensity.effects.sample import Sample
 from propensity.frames import native
 from propensity.frames.checks import Rows
 from propensity.frames.columns import Frame
-from propensity.frames.counted_rows import CountedRows, as_cells
+from propensity.frames.counted_rows import as_cells
 
 
 def taken(sample: Sample, rows: Rows) -> Sample:
@@ -33,8 +31,9 @@ def taken(sample: Sample, rows: Rows) -> Sample:
 def cells_of(sample: Sample) -> Sample:
     """Take a row a cell of a sample of counted users, in the place of those of its outcome."""
     frame = sample.frame
-    assert isinstance(frame.native, CountedRows)
-    found = taken(replace(sample, clusters=None), frame.by_cell(np.arange(len(frame.index))))
+    first = frame.first_of_cells
+    assert first is not None
+    found = taken(replace(sample, clusters=None), first)
     cells = replace(found.frame, native=as_cells(frame.native))
     return replace(found, frame=cells)
 

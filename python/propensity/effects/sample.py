@@ -121,10 +121,8 @@ class Sample:
 
     def facts(self, outcome: str) -> OutcomeFacts:
         """Look at an outcome in the rows that are there."""
-        s = None if self.mass is None else self.present(self.mass)
-        low, high = map(self.present, self.frame.ends(outcome))
-        ends = (float(low.min()), float(high.max()))
-        return OutcomeFacts.of(self.present(self.frame.outcome(outcome)), sample_weight=s, ends=ends)
+        there = slice(None) if self.there is None else self.there
+        return OutcomeFacts.among(there, self.frame.outcome(outcome), self.mass, self.frame.ends(outcome))
 
     def copies(self, outcome: str, covariates: Iterable[str]) -> tuple[Warning, ...]:
         """Say which of the columns that are adjusted for are the outcome itself."""

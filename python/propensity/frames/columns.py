@@ -104,6 +104,11 @@ class Frame:
         """Give values (n,) row by row as results hold them: of counted users a value a cell."""
         return self.native.by_cell(values) if isinstance(self.native, CountedRows) else values
 
+    @property
+    def first_of_cells(self) -> Rows | None:
+        """The first row of each cell, (n_cells,); None where each row is a user."""
+        return self.by_cell(np.arange(len(self.index))) if isinstance(self.native, CountedRows) else None
+
     def by_row(self, values: NDArray[_Value]) -> NDArray[_Value]:
         """Give values that a result holds to the rows, (n,)."""
         return self.native.by_row(values) if isinstance(self.native, CountedRows) else values

@@ -119,6 +119,31 @@ class CountedRows(pd.DataFrame):
         return values[self.of_cell]
 
 
+class OfCountedRows:
+    """What is of `counted` rows of cells, one value each; None where each row is a user."""
+
+    counted: CountedRows | None
+
+    @property
+    def frequency(self) -> Floats | None:
+        """How many users each row stands for, (n,); None where each is one."""
+        return frequency_of(self.counted)
+
+    def by_row(self, values: NDArray[_Value]) -> NDArray[_Value]:
+        """Give what a result holds to the rows (n,): of cells to those of each."""
+        return values if self.counted is None else self.counted.by_row(values)
+
+
+class OfCells:
+    """What gives results by cell: `first` (n_cells,) is the first row of each; None where each is a user."""
+
+    first: Rows | None
+
+    def by_cell(self, values: NDArray[_Value]) -> NDArray[_Value]:
+        """Give values (n,) of rows as results hold them: of cells a value each."""
+        return values if self.first is None else values[self.first]
+
+
 @dataclass(frozen=True, eq=False)
 class CountedOutcome:
     """An outcome of cells: its name, its rows of one value each with their counts, and the cells."""

@@ -178,9 +178,8 @@ def _words(column: Column) -> NDArray[Any] | tuple[NDArray[Any], NDArray[Any]]:
     if not isinstance(column.dtype, pd.CategoricalDtype):
         return _numbers(column)
     names = np.array([str(level) for level in column.cat.categories] + [""], dtype=object)
-    return column.cat.codes.to_numpy(), pd.util.hash_array(
-        names, categorize=False
-    )  # a missing value is the last
+    # A missing value is the last, code -1.
+    return column.cat.codes.to_numpy(), pd.util.hash_array(names, categorize=False)
 
 
 def _numbers(column: Column) -> NDArray[Any]:

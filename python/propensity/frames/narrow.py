@@ -16,8 +16,6 @@ from propensity.results.read_only import ReadOnly
 Term: TypeAlias = "NDArray[Any] | tuple[NDArray[np.int8], int]"
 """Values (n,), or the codes of a factor and the level whose rows are 1."""
 
-_BYTE = np.iinfo(np.int8).max
-
 
 @dataclass(frozen=True, eq=False)
 class Narrow(ReadOnly):

@@ -15,29 +15,17 @@ import numpy as np
 
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.design import Design
+from propensity.matching.runs import Runs, distinct, spelled_out
 from propensity.scores.learners import least_squares_of_codes
 
 _PAIRS_AT_ONCE = 4_000_000  # some 100 MB
 
 
 @dataclass(frozen=True, eq=False)
-class Pairing:
-    """Who is matched with whom, by rows; as `Matches` has it, with n rows."""
+class Pairing(Runs):
+    """Who is matched with whom, by rows, and what these weigh (n,)."""
 
-    treated: Bools
     weights: Floats
-    sample_weight: Floats
-    focal: Rows
-    donors: Rows
-    first: Rows
-    last: Rows
-
-    @cached_property
-    def focal_weights(self) -> Floats:
-        """The p (n,) of every row."""
-        p = np.zeros(len(self.treated))
-        p[self.focal] = self.sample_weight[self.focal]
-        return p
 
     @property
     def uses(self) -> Floats:
@@ -46,13 +34,8 @@ class Pairing:
 
     @cached_property
     def _runs(self) -> tuple[Rows, Rows, Rows]:
-        """Give the distinct runs of donors, `first` and `last`, and which of them each focal row has.
-
-        Where distances tie many rows share a run, which is then looked at once.
-        """
-        size = len(self.donors) + 1
-        keys, number = np.unique(self.first * size + self.last, return_inverse=True)
-        return keys // size, keys % size, number
+        """The distinct runs of donors, `first` and `last`, and which of them each focal row has."""
+        return distinct(self.first, self.last)
 
     def donor_sums(self, values: Floats) -> Floats:
         """Sum (n,) values over the donors: (m,), one for each focal row."""
@@ -79,10 +62,8 @@ class Pairing:
         per_run = np.bincount(number, (p / self.donor_sums(self.sample_weight)) ** 2, len(first))
         total = np.zeros(len(self.treated))
         for runs in _in_blocks(last - first):
-            length = last[runs] - first[runs]
-            start = np.cumsum(length) - length
-            place = np.arange(length.sum()) + np.repeat(first[runs] - start, length)
-            total += np.bincount(self.donors[place], np.repeat(per_run[runs], length), len(total))
+            run, place = spelled_out(first[runs], last[runs])
+            total += np.bincount(self.donors[place], per_run[runs][run], len(total))
         return np.asarray(total * self.sample_weight**2)
 
 

@@ -16,10 +16,11 @@ import numpy as np
 from propensity.effects.arms import Means, effective_sizes
 from propensity.effects.effect import Effect
 from propensity.frames.checks import Floats, Rows
-from propensity.matching.counted_neighbors import CountedPairing, spelled_out
+from propensity.matching.counted_neighbors import CountedPairing
 from propensity.matching.estimation_variance import estimation_variance, nearest_ranges
 from propensity.matching.found import Found, effect_of_found, words_in_space
 from propensity.matching.outcome import MatchedOutcome
+from propensity.matching.runs import distinct, spelled_out
 from propensity.matching.se_words import se_method_on_scores
 from propensity.matching.terms import estimated_at_scores
 
@@ -113,13 +114,13 @@ def pairing_of(matches: Matches) -> CountedPairing:
     users, s = matches.fingerprint.frequency, matches.sample_weight
     assert users is not None
     return CountedPairing(
-        matches.treated,
-        users,
-        np.ones(len(users)) if s is None else s,
-        matches.focal,
-        matches.donors,
-        matches.first,
-        matches.last,
+        treated=matches.treated,
+        sample_weight=np.ones(len(users)) if s is None else s,
+        focal=matches.focal,
+        donors=matches.donors,
+        first=matches.first,
+        last=matches.last,
+        frequency=users,
     )
 
 
@@ -154,9 +155,9 @@ def _variance_near(
         return np.zeros(0)
     order = members[np.argsort(places[members], kind="stable")]
     low, high = nearest_ranges(places[order], outcomes.users[order], places[seekers], n_near)
-    keys, number = np.unique(low * (len(order) + 1) + high, return_inverse=True)
-    run, place = spelled_out(keys // (len(order) + 1), keys % (len(order) + 1))
-    cell, size = order[place], len(keys)
+    low, high, number = distinct(low, high)
+    run, place = spelled_out(low, high)
+    cell, size = order[place], len(low)
     users = outcomes.users[cell]
     total = np.bincount(run, users, size)
     mean = np.bincount(run, users * outcomes.mean[cell], size) / total

@@ -20,7 +20,7 @@ from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.counted_rows import require_users
 from propensity.matching.inputs import MatchingInputs, on_scores
 from propensity.matching.rows_to_match import RowsToMatch
-from propensity.results.read_only import ReadOnly
+from propensity.matching.runs import Runs, distinct, spelled_out
 
 
 def require_countable(data: object, spec: NearestNeighbors, subject: str = "df") -> None:
@@ -40,41 +40,19 @@ def require_countable(data: object, spec: NearestNeighbors, subject: str = "df")
 
 
 @dataclass(frozen=True, eq=False)
-class CountedPairing(ReadOnly):
-    """Which cells (n,) are matched with which, and how often users serve.
+class CountedPairing(Runs):
+    """Which cells (n,) are matched with which, each donor once in a run, and how often users serve.
 
-    Attributes
-    ----------
-    treated : ndarray (n,) of bool
-    frequency : ndarray (n,)
-        How many users a cell stands for.
-    sample_weight : ndarray (n,)
-        What each of them counts for: s.
-    focal, donors, first, last : ndarray of int
-        As `Matches` has them, of cells: those of `focal[i]` are `donors[first[i]:last[i]]`, each once.
+    `frequency` (n,) says how many users a cell stands for.
     """
 
-    treated: Bools
     frequency: Floats
-    sample_weight: Floats
-    focal: Rows
-    donors: Rows
-    first: Rows
-    last: Rows
-
-    @cached_property
-    def focal_weights(self) -> Floats:
-        """The p (n,) of a user of each cell: s where it is focal and matched, else 0."""
-        p = np.zeros(len(self.treated))
-        p[self.focal] = self.sample_weight[self.focal]
-        return p
 
     @cached_property
     def _pairs(self) -> tuple[Rows, Rows, Rows]:
         """Give the distinct runs of donors, spelled out: which run, which cell; and the run of each focal."""
-        size = len(self.donors) + 1
-        keys, number = np.unique(self.first * size + self.last, return_inverse=True)
-        run, place = spelled_out(keys // size, keys % size)
+        first, last, number = distinct(self.first, self.last)
+        run, place = spelled_out(first, last)
         return run, self.donors[place], number
 
     @cached_property
@@ -117,14 +95,6 @@ class CountedPairing(ReadOnly):
         return int(self.frequency[self.focal] @ served[number])
 
 
-def spelled_out(first: Rows, last: Rows) -> tuple[Rows, Rows]:
-    """Give the places of ranges `first` to `last`, the end left out, and of which range each is."""
-    length = last - first
-    which = np.repeat(np.arange(len(first)), length)
-    start = np.cumsum(length) - length
-    return which, np.arange(length.sum()) + np.repeat(first - start, length)
-
-
 @dataclass(frozen=True, eq=False)
 class CountedMatches:
     """What the core found among cells, with the pairing of their users."""
@@ -150,25 +120,24 @@ def counted_neighbors(rows: RowsToMatch, spec: NearestNeighbors, n_threads: int 
     here = found.focal == first_copy[copies[found.focal]]
     donors, first, last = _each_cell_once(copies[found.donors], found.first[here], found.last[here])
     pairing = CountedPairing(
-        rows.treated,
-        frequency,
-        np.ones(len(frequency)) if s is None else s,
-        copies[found.focal[here]],
-        donors,
-        first,
-        last,
+        treated=rows.treated,
+        sample_weight=np.ones(len(frequency)) if s is None else s,
+        focal=copies[found.focal[here]],
+        donors=donors,
+        first=first,
+        last=last,
+        frequency=frequency,
     )
     return CountedMatches(found, pairing, pairing.focal_weights + pairing.uses)
 
 
 def _each_cell_once(cells: Rows, first: Rows, last: Rows) -> tuple[Rows, Rows, Rows]:
     """Leave one of the copies of a cell in each run of neighbours, who are in no certain order."""
-    size = len(cells) + 1
-    runs, number = np.unique(first * size + last, return_inverse=True)
-    run, place = spelled_out(runs // size, runs % size)
+    first, last, number = distinct(first, last)
+    run, place = spelled_out(first, last)
     n_cells = int(cells.max(initial=0)) + 1
     pairs = np.unique(run * n_cells + cells[place])
-    start = np.searchsorted(pairs // n_cells, np.arange(len(runs) + 1))
+    start = np.searchsorted(pairs // n_cells, np.arange(len(first) + 1))
     return pairs % n_cells, start[number], start[number + 1]
 
 

@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from propensity.effects.arms import Means, OutcomeFacts
 from propensity.errors import InvalidInputError
 from propensity.frames import arms, checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import read_column
-from propensity.frames.counted_rows import CountedRows, frequency_of, mass_of
+from propensity.frames.counted_rows import CountedRows, OfCountedRows, mass_of
 from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.kept import outcome_rows, read_later
 from propensity.frames.lines import Subject, drop_line
 
-_Value = TypeVar("_Value", bound=np.generic)
-
 
 @dataclass(frozen=True, eq=False)
-class MatchedOutcome:
+class MatchedOutcome(OfCountedRows):
     """An outcome of n rows, some of which may not need one.
 
     Attributes
@@ -51,24 +48,12 @@ class MatchedOutcome:
     counted: CountedRows | None = None
     name: str = ""
 
-    @property
-    def frequency(self) -> Floats | None:
-        """How many users each row stands for, (n,); None where each is one."""
-        return frequency_of(self.counted)
-
-    def by_row(self, values: NDArray[_Value]) -> NDArray[_Value]:
-        """Give what a result holds to the rows (n,): of cells to those of each."""
-        return values if self.counted is None else self.counted.by_row(values)
-
     def facts_in(self, rows: Bools, sample_weight: Floats | None) -> OutcomeFacts:
         """Look at the outcome in some of the rows (n,) that are used; weights (n,) are those of one user."""
         mass = mass_of(sample_weight, self.frequency)
-        y, ends = self.values + self.origin, None
-        if self.counted is not None and self.name in self.counted.ends:
-            low, high = self.counted.ends[self.name]
-            ends = float(low[rows].min()), float(high[rows].max())
-        own = None if mass is None else mass[rows]
-        return OutcomeFacts.of(y[rows], bounded=self.facts.bounded, sample_weight=own, ends=ends)
+        ends = None if self.counted is None else self.counted.ends.get(self.name)
+        y = self.values + self.origin
+        return OutcomeFacts.among(rows, y, mass, ends, bounded=self.facts.bounded)
 
     def where(self, rows: Bools) -> MatchedOutcome:
         """Give the same outcome where it is of these rows (n,), and 0 elsewhere."""
@@ -126,14 +111,8 @@ def read_matched_outcome(
     y = values.astype(np.float64)
     known = np.isfinite(y)
     s = fingerprint.sample_weight
-    facts = OutcomeFacts.of(y[used], bounded=bounded, sample_weight=None if s is None else s[used])
-    origin = _origin(facts)
-    return MatchedOutcome(np.where(known, y - origin, 0.0), origin, known, facts)
-
-
-def _origin(facts: OutcomeFacts) -> float:
-    middle = facts.low / 2 + facts.high / 2
-    return middle if abs(middle) > facts.high - facts.low else 0.0
+    facts = OutcomeFacts.among(used, y, s, bounded=bounded)
+    return MatchedOutcome(np.where(known, y - facts.origin, 0.0), facts.origin, known, facts)
 
 
 def _outcome_of_cells(
@@ -145,13 +124,11 @@ def _outcome_of_cells(
     arms.outcome(rows[name], Subject.column(name, rows))
     assert column is not None
     y, used = column.astype(np.float64), rows.by_row(used)
-    low, high = rows.ends.get(name, (y, y))
     s = fingerprint.sample_weight
-    mass = rows.frequency if s is None else rows.frequency * rows.by_row(s)
-    ends = float(low[used].min()), float(high[used].max())
-    facts = OutcomeFacts.of(y[used], bounded=bounded, sample_weight=mass[used], ends=ends)
-    origin = _origin(facts)
-    return MatchedOutcome(y - origin, origin, np.ones(len(y), dtype=bool), facts, rows, name)
+    mass = mass_of(None if s is None else rows.by_row(s), rows.frequency)
+    facts = OutcomeFacts.among(used, y, mass, rows.ends.get(name), bounded=bounded)
+    known = np.ones(len(y), dtype=bool)
+    return MatchedOutcome(y - facts.origin, facts.origin, known, facts, rows, name)
 
 
 def _drop_and_match_again(

@@ -103,11 +103,11 @@ def stratified_influence(
         influence.append(n * (within + between))
     if not lone.any():
         return Means(means[0], means[1], influence[0], influence[1])
-    alone = np.where(lone[labels], labels, -1)
-    clusters = np.where(lone[labels], renumbered(alone), EACH)
     if users is None:
         clusters = np.where(lone[labels], labels, size + np.arange(len(labels)))
         clusters = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
+    else:
+        clusters = np.where(lone[labels], renumbered(np.where(lone[labels], labels, -1)), EACH)
     return Means(means[0], means[1], influence[0], influence[1], clusters)
 
 

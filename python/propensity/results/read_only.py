@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-_LENT = ("AnySeries", "pd.Series", "pd.DataFrame", "Mapping[str, BootstrapResult]", "Mapping[str, Effect]")
+_LENT = ("AnySeries", "pd.Series", "pd.DataFrame", "Mapping[")
 _NONE = object()
 
 

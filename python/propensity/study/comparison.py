@@ -246,10 +246,10 @@ class Comparison:
 
     def _named_model(self, word: ScoreWord) -> ModelScores:
         frame = self.study.sample.frame
-        if frame.frequency is None:
+        first = frame.first_of_cells
+        if first is None:
             return named_model(self.fitted(word), self.roles.treatment, frame)
         cells = cells_of(self.study.sample)
-        first = frame.by_cell(np.arange(len(frame.index)))
         score = replace(part_of(self.study.score, first), frequency=cells.frame.frequency)
         return named_model(score.fit(self.penalty, word), self.roles.treatment, cells.frame)
 

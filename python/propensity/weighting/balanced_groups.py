@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from propensity.effects.arms import Means, OutcomeFacts, effective_sizes
 from propensity.effects.clusters import count, of_lone_clusters, renumbered, summed_within
@@ -21,20 +19,18 @@ from propensity.effects.ratio_metrics import facts_of_metric, metric_effect
 from propensity.effects.separate_groups import SeparateGroups
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.counted_rows import mass_of
+from propensity.frames.counted_rows import OfCells, mass_of
 from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.grouping import Grouping
 from propensity.frames.native import AnySeries, series_like
 from propensity.weighting.balanced_terms import BalancedTerms
-
-_Value = TypeVar("_Value", bound=np.generic)
 
 # Numbers of influence on the estimates of all groups that are held: 320 MB.
 _MOST_NUMBERS = 40_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class BalancedRows:
+class BalancedRows(OfCells):
     """Rows whose weights balance terms, and what their effects are made of.
 
     Attributes
@@ -120,17 +116,15 @@ class BalancedRows:
         self, groups: Grouping, place: int, y: Floats, ends: tuple[Floats, Floats] | None = None
     ) -> Effect:
         rows, f = groups.rows(place), groups.frequency
-        mass = mass_of(self.sample_weight, f)
         weights = np.zeros(len(y))
         weights[rows] = self.w[rows]
         found = self._means(y, weights, f)
-        low_high = None if ends is None else (float(ends[0][rows].min()), float(ends[1][rows].max()))
         return Effect.of(
             found,
-            OutcomeFacts.of(y[rows], sample_weight=None if mass is None else mass[rows], ends=low_high),
+            OutcomeFacts.among(rows, y, mass_of(self.sample_weight, f), ends),
             estimand=self.spec.estimand,
-            treated=self._by_cell(self.treated),
-            weights=series_like(self.weights, self._by_cell(weights)),
+            treated=self.by_cell(self.treated),
+            weights=series_like(self.weights, self.by_cell(weights)),
             fingerprint=self.fingerprint,
             ess=effective_sizes(weights, self.treated, f),
             se_method=self.se_method,
@@ -139,9 +133,6 @@ class BalancedRows:
             n_clusters=None if self.clusters is None else count(renumbered(self.clusters[rows])),
             whom=groups.name(place),
         )
-
-    def _by_cell(self, values: NDArray[_Value]) -> NDArray[_Value]:
-        return values if self.first is None else values[self.first]
 
     def _means(self, y: Floats, weights: Floats, users: Floats | None) -> Means:
         """Give the means of a group, whose rows alone weigh something here.

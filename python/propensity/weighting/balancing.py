@@ -247,7 +247,7 @@ class BalancedSample:
             sample.fingerprint,
             sample.clusters,
             SE_METHOD,
-            None if sample.frequency is None else sample.frame.by_cell(np.arange(len(found.weights))),
+            sample.frame.first_of_cells,
         )
         return rows.by_group(
             groups,

@@ -189,7 +189,7 @@ def group_rows(
         treated=sample.treated,
         w=weighting.weights,
         weights=sample.frame.series(weighting.weights, weights_name(sample.sample_weight)),
-        first=None if sample.frequency is None else sample.frame.by_cell(np.arange(len(sample.treated))),
+        first=sample.frame.first_of_cells,
         facts=measured.facts_by_group(groups),
         fingerprint=sample.fingerprint,
         clusters=sample.clusters,
