@@ -164,7 +164,14 @@ def test_every_number_is_that_of_the_matrix(users, formula):
     assert_allclose(one.replicates, other.replicates, rtol=1e-9)
 
 
-WORLDS = ["a * x + b", "x * b + a:z", "a * b + x:C(k)", "a:x + b:C(k) + z", "C(k) * a + b * x + z", "x:z:a + b"]
+WORLDS = [
+    "a * x + b",
+    "x * b + a:z",
+    "a * b + x:C(k)",
+    "a:x + b:C(k) + z",
+    "C(k) * a + b * x + z",
+    "x:z:a + b",
+]
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -183,32 +190,47 @@ def test_every_number_is_that_of_the_matrix_in_any_world(seed, n_a, n_b, n_k, fo
     roles = {"treatment": "t", "covariates": formula}
     asks = {
         "fit": lambda: ps.fit_propensity(df, **roles, penalty=penalty),
+        "predict": lambda: ps.fit_propensity(df, **roles, penalty=penalty).predict(df[:50]),
         "ipw": lambda: ps.ipw(
             df, outcome="y", treatment="t", scores=ps.fit_propensity(df, **roles, penalty=penalty)
         ),
         "aipw": lambda: ps.aipw(df, outcome="y", **roles, penalty=penalty),
         "regression": lambda: ps.regression_adjustment(df, outcome="y", **roles),
         "balance": lambda: ps.balance(df, **roles).table,
-        "bootstrap": lambda: ps.bootstrap(
-            df, outcome="y", **roles, penalty=penalty, estimators=[ps.IPW("ATT")], n_reps=5, seed=1, progress=False
-        ).replicates,
+        "bootstrap": lambda: (
+            ps.bootstrap(
+                df,
+                outcome="y",
+                **roles,
+                penalty=penalty,
+                estimators=[ps.IPW("ATT")],
+                n_reps=5,
+                seed=1,
+                progress=False,
+            ).replicates
+        ),
     }
     found = {}
     for name, ask in asks.items():
         try:
             found[name] = both(ask)
         except InvalidInputError as error:
-            with pytest.MonkeyPatch.context() as patch, pytest.raises(type(error), match=re.escape(str(error))):
+            with (
+                pytest.MonkeyPatch.context() as patch,
+                pytest.raises(type(error), match=re.escape(str(error))),
+            ):
                 patch.setattr(designs, "_MANY_TERMS", 10**9)
                 ask()
     assume("fit" in found and not len(found["fit"][1].fit.diverging))
     coded, dense = found["fit"]
     assert (coded.terms, coded.dropped) == (dense.terms, dense.dropped)
     assert_allclose(coded.scores, dense.scores, rtol=1e-12, atol=1e-12)
-    assert_allclose(coded.predict(df[:50]), dense.predict(df[:50]), rtol=1e-12, atol=1e-12)
+    assert_allclose(*found["predict"], rtol=1e-12, atol=1e-12)
     spread = np.sqrt(np.diag(dense.covariance))
     assert_allclose(coded.coefficients / spread, dense.coefficients / spread, rtol=1e-12, atol=1e-12)
-    assert_allclose(coded.covariance / np.outer(spread, spread), dense.covariance / np.outer(spread, spread), atol=1e-10)
+    assert_allclose(
+        coded.covariance / np.outer(spread, spread), dense.covariance / np.outer(spread, spread), atol=1e-10
+    )
     for name in {"ipw", "aipw", "regression"} & set(found):
         one, other = found[name]
         assert one.estimate == pytest.approx(other.estimate, rel=1e-12, abs=1e-12)
