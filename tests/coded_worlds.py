@@ -9,7 +9,7 @@ def dummies(x, factors, after):
 
 
 def spelled_out(x, factors, after, *, first, n_levels=None):
-    """A column for each level from `first` on, of ones, or of a number where there is one beside the codes."""
+    """A column for each level from `first` on, of ones, or of the number that stands beside the codes."""
     blocks = []
     for column in range(x.shape[1] + 1):
         for factor, place in zip(factors, after, strict=True):
@@ -44,8 +44,11 @@ def sample_of(seed, n_levels, n_numbers, *, repeated, weighted, n=400):
 
 
 def sample_with_slopes(seed, n_levels, n_numbers, *, kinds, weighted, n=400):
-    """The same with factors of slopes at the end: of a number that is there, of one that is not, or of one that varies in
-    some levels alone; with the levels' own terms before it, or for all levels without those of any number."""
+    """The same with factors of slopes at the end.
+
+    They are of a number that is there, of one that is not, or of one that varies in some levels alone; with the
+    levels' own terms before them, or for all levels without those of any number.
+    """
     x, factors, after, treatment, weight = sample_of(
         seed, n_levels, n_numbers, repeated=False, weighted=weighted, n=n
     )

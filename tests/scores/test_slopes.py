@@ -154,7 +154,7 @@ def test_outcome_models_with_slopes_are_those_of_products(
 
 
 def many(rng, n=2_500):
-    """Rows of 20 levels and 5: slopes of the one in a number that is there, of the other in one that is not."""
+    """Rows of 20 levels and 5: slopes of the one in a number that is there, of the other in another."""
     x, a, b = rng.normal(size=(n, 2)), rng.integers(0, 20, n), rng.integers(0, 5, n)
     factors = [a, b, (a, x[:, 1].copy()), (b + 1, rng.normal(size=n) - 3.0)]
     treatment = treated_by(rng, x, factors[:2])
