@@ -46,8 +46,8 @@ def sample_of(seed, n_levels, n_numbers, *, repeated, weighted, n=400):
 def sample_with_slopes(seed, n_levels, n_numbers, *, kinds, weighted, n=400):
     """The same with factors of slopes at the end.
 
-    They are of a number that is there, of one that is not, or of one that varies in some levels alone; with the
-    levels' own terms before them, or for all levels without those of any number.
+    They are of a number that is there, of one that is not, or of one that varies in some levels alone; with
+    the levels' own terms before them, or for all levels without those of any number.
     """
     x, factors, after, treatment, weight = sample_of(
         seed, n_levels, n_numbers, repeated=False, weighted=weighted, n=n

@@ -215,12 +215,10 @@ def test_every_number_is_that_of_the_matrix_in_any_world(seed, n_a, n_b, n_k, fo
         try:
             found[name] = both(ask)
         except InvalidInputError as error:
-            with (
-                pytest.MonkeyPatch.context() as patch,
-                pytest.raises(type(error), match=re.escape(str(error))),
-            ):
+            with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(designs, "_MANY_TERMS", 10**9)
-                ask()
+                with pytest.raises(type(error), match=re.escape(str(error))):
+                    ask()
     assume("fit" in found and not len(found["fit"][1].fit.diverging))
     coded, dense = found["fit"]
     assert (coded.terms, coded.dropped) == (dense.terms, dense.dropped)
