@@ -156,7 +156,7 @@ def kish(weights: Floats, frequency: Floats | None = None) -> float:
         shares = weights[rows] / largest  # their squares neither vanish nor overflow
         counted = shares if frequency is None else shares * frequency[rows]
         total += float(counted.sum())
-        squares += float(counted @ shares)
+        squares += float((counted * shares).sum())
     return total**2 / squares
 
 

@@ -306,7 +306,7 @@ def open_frame(
     by_label = {name: read_column(data, name, label_reader) for name in labels}
     by_name = {name: given[role][1] for role, name in named.items()}
     plain = {name: columns[name] for name, own in readers.items() if own in (*_PLAIN, arms.read_treatment)}
-    text = {name: column for name, column in (by_label | by_name).items() if _is_text(column)}
+    text = {name: column for name, column in (columns | by_label | by_name).items() if _is_text(column)}
     frame = Frame(data, index, columns, by_label, given, named, text | plain, treatment)
     _require_complete(frame, treatment, may_be_missing)
     return frame

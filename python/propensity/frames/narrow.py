@@ -35,6 +35,8 @@ class Narrow(ReadOnly):
 
         `own` asks for memory that is not the caller's, who may write to it.
         """
+        if own and all(column.dtype == np.float64 for column in columns.values()):
+            return None  # before anything is copied
         terms: list[Term] = []
         for column in columns.values():
             if not isinstance(column.dtype, pd.CategoricalDtype):
@@ -47,8 +49,7 @@ class Narrow(ReadOnly):
             codes = codes.copy() if own else codes
             first = 0 if all_levels else 1
             terms.extend((codes, level) for level in range(first, len(column.cat.categories)))
-        is_matrix = own and all(not isinstance(term, tuple) and term.dtype == np.float64 for term in terms)
-        return None if is_matrix or not terms else cls(tuple(terms))
+        return cls(tuple(terms)) if terms else None
 
     def __len__(self) -> int:
         first = self.terms[0]

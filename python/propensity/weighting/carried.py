@@ -27,8 +27,10 @@ def rows_left_out(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> Le
     if reason:
         return reason
     y = sample.frame.outcome(outcome)
-    s = np.ones(len(y)) if sample.sample_weight is None else sample.sample_weight
-    penalty = scored.penalty * float(s[sample.present_rows].mean())
+    s, mean = np.ones(len(y)), 1.0
+    if sample.sample_weight is not None:
+        s, mean = sample.sample_weight, float(sample.sample_weight[sample.present_rows].mean())
+    penalty = scored.penalty * mean
     return WeightedRows(scored.design, penalty, sample.treated, y, scored.scores, s, spec.estimand)
 
 
