@@ -133,15 +133,25 @@ pub fn balance(
     let columns = compared.columns(treatment, &samples)?;
     monitor.check()?;
     let weights = SignedWeights::of(treatment, &samples);
-    let measured = columns
-        .par_iter()
-        .map_init(Scratch::default, |scratch, (place, column)| {
+    let measures = |columns: &[(Option<usize>, Column)], x: &Matrix<'_>| {
+        let measured = columns.par_iter().map_init(Scratch::default, |scratch, (place, column)| {
             monitor.check()?;
             let x = place.map(|k| (x, k));
             let column = ColumnBalance { x, treatment, column, samples: &samples };
             Ok(column.measures(denominator, &weights, scratch))
-        })
-        .collect::<Result<Vec<_>>>()?;
+        });
+        measured.collect::<Result<Vec<_>>>()
+    };
+    let mut others = measures(&columns, x)?.into_iter();
+    let (mut measured, mut n_others) = (Vec::new(), 0);
+    room_for(treatment.len(), compared.bytes_a_row())?;
+    for (before, products) in compared.products() {
+        measured.extend(others.by_ref().take(before - n_others));
+        n_others = before;
+        let compared = Compared::numbers(products.view());
+        measured.extend(measures(&compared.columns(treatment, &samples)?, &compared.x)?);
+    }
+    measured.extend(others);
     let of_sample = |(s, sample): (usize, &Sample)| Balance {
         ess_treated: sample.ess[1],
         ess_control: sample.ess[0],

@@ -39,8 +39,8 @@ pub use gains::{Lefts, Part, Uncut, best_cut};
 pub use gradients::{Predicted, Scales, Slopes, logistic_slopes, poisson_slopes, squared_slopes};
 pub use instructions::instruction_set;
 pub use levels::{
-    LevelLane, Run, add_effects, add_levels, add_pairs, add_run_sums, add_runs, add_to_levels,
-    logistic_residuals, side_by_side, weighted_residuals,
+    LevelLane, Run, add_effects, add_levels, add_pairs, add_run_sums, add_runs, add_slopes,
+    add_to_levels, logistic_residuals, side_by_side, weighted_residuals,
 };
 pub use outcome::{ArmProducts, Weighing, arm_counts, arm_products, fitted_sums};
 pub use pairs::{Bits, Company, company, drawn, extremes, least_gap, positive};

@@ -12,6 +12,7 @@ from propensity.resampling.options import Resampling as _Resampling
 _Floats: TypeAlias = NDArray[np.float64]
 _Treatment: TypeAlias = NDArray[np.bool_] | NDArray[np.integer] | NDArray[np.floating]
 _Labels: TypeAlias = NDArray[np.bool_] | NDArray[np.integer]
+_Factors: TypeAlias = Sequence[_Labels | tuple[_Labels, _Floats]] | _Labels  # with numbers, those of slopes
 _Terms: TypeAlias = (  # a matrix, or its columns; (codes, level) is 1 where the code is that level
     _Floats | Sequence[_Floats | NDArray[np.float32] | _Labels | tuple[NDArray[np.int8], int]]
 )
@@ -116,10 +117,10 @@ class PropensityFit:
     @property
     def factors(self) -> NDArray[np.int64]: ...  # (k,), the number of levels of each factor
     def predict(
-        self, x: _Terms, n_threads: int | None = None, *, factors: Sequence[_Labels] | _Labels | None = None
+        self, x: _Terms, n_threads: int | None = None, *, factors: _Factors | None = None
     ) -> _Floats: ...
     def linear_predictor(
-        self, x: _Terms, n_threads: int | None = None, *, factors: Sequence[_Labels] | _Labels | None = None
+        self, x: _Terms, n_threads: int | None = None, *, factors: _Factors | None = None
     ) -> _Floats: ...
 
 @final
@@ -275,7 +276,7 @@ class OutcomeFit:
         x: _Floats,
         n_threads: int | None = None,
         *,
-        factors: Sequence[_Labels] | _Labels | None = None,
+        factors: _Factors | None = None,
     ) -> _Floats: ...  # (n, d) to (n,)
 
 @final
@@ -482,7 +483,7 @@ def fit_propensity(
     score_model: _ScoreModel = "logistic",
     sample_weight: _Floats | None = None,
     frequency: _Floats | _Labels | None = None,
-    factors: Sequence[_Labels] | _Labels | None = None,
+    factors: _Factors | None = None,
     after: _Labels | None = None,
     n_levels: _Labels | None = None,
     n_threads: int | None = None,
@@ -551,7 +552,7 @@ def ipw(
     score_model: _ScoreModel = "logistic",
     sample_weight: _Floats | None = None,
     frequency: _Floats | _Labels | None = None,
-    factors: Sequence[_Labels] | _Labels | None = None,
+    factors: _Factors | None = None,
     after: _Labels | None = None,
     n_levels: _Labels | None = None,
     n_threads: int | None = None,
@@ -604,7 +605,7 @@ def adjust(
     sample_weight: _Floats | None = None,
     frequency: _Floats | _Labels | None = None,
     scores: _Floats | None = None,
-    factors: Sequence[_Labels] | _Labels | None = None,
+    factors: _Factors | None = None,
     after: _Labels | None = None,
     n_levels: _Labels | None = None,
     leverage: bool = False,
@@ -616,7 +617,7 @@ def fit_outcome(
     *,
     outcome_model: _OutcomeModel,
     sample_weight: _Floats | None = None,
-    factors: Sequence[_Labels] | _Labels | None = None,
+    factors: _Factors | None = None,
     after: _Labels | None = None,
     n_levels: _Labels | None = None,
     n_threads: int | None = None,
@@ -626,7 +627,7 @@ def require_inside(
     fitted_to: NDArray[np.bool_],
     wanted: NDArray[np.bool_],
     *,
-    factors: Sequence[_Labels] | _Labels | None = None,
+    factors: _Factors | None = None,
     after: _Labels | None = None,
     n_levels: _Labels | None = None,
     n_threads: int | None = None,
@@ -738,7 +739,7 @@ def balance(
     sample_weight: _Floats | None = None,
     frequency: _Floats | _Labels | None = None,
     denominator: _Denominator = "pooled",
-    factors: Sequence[_Labels] | _Labels | None = None,
+    factors: _Factors | None = None,
     after: _Labels | None = None,
     n_levels: _Labels | None = None,
     n_threads: int | None = None,
@@ -784,7 +785,7 @@ def bootstrap(
     score_columns: Sequence[int] | None = None,
     outcome_columns: Sequence[int] | None = None,
     balanced_columns: Sequence[Sequence[int]] | None = None,
-    factors: Sequence[_Labels] | _Labels | None = None,
+    factors: _Factors | None = None,
     after: _Labels | None = None,
     n_levels: _Labels | None = None,
     n_reps: int = 500,

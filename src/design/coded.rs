@@ -3,12 +3,15 @@
 //! Inside, its coefficients are those of another set of columns that span the same: of the widest factor the level of
 //! its first level and of each other, alpha 0 and alpha k, in place of the intercept and of beta k = alpha k - alpha 0;
 //! the numbers, standardized; the dummies of the other factors. The widest factor's block of a Gram matrix is then
-//! diagonal, and a level that few rows have is as well determined as any other, also where it is the first one.
+//! diagonal, and a level that few rows have is as well determined as any other, also where it is the first one. Slopes of
+//! levels are measured likewise, see [`slopes`].
 
+mod nests;
 mod passes;
 mod quadratic;
 mod rank;
 mod ridge;
+mod slopes;
 mod sums;
 mod table;
 
@@ -21,9 +24,11 @@ use crate::design::chunks::CHUNK;
 use crate::design::covariates::Covariates;
 use crate::design::factors::Factor;
 use crate::error::Result;
-use crate::kernels::{BLOCK, Lane, LevelLane, add_effects, linear_predictor};
+use crate::kernels::{BLOCK, Lane, LevelLane, add_effects, add_slopes, linear_predictor};
 use crate::monitor::Monitor;
+use slopes::Slopes;
 
+pub use nests::Nest;
 pub use passes::{Passes, Residuals, Said};
 pub use ridge::Ridge;
 pub use sums::Sums;
@@ -39,22 +44,36 @@ pub struct Coded<'a> {
     numbers: Covariates<'a>,
     /// The terms of the numbers.
     places: Vec<usize>,
-    /// Their levels are those that have a coefficient, from the second on; the first is that of all others.
+    /// Their levels are those that have a coefficient, from the second on; the first is that of all others. Those with
+    /// slopes come last.
     factors: Vec<Factor>,
     /// By factor, the terms of its levels from the second on.
     levels: Vec<Vec<usize>>,
-    /// The factor that is eliminated first.
+    /// The last factors, as they stand in the design.
+    slopes: Vec<Slopes>,
+    /// The factor that is eliminated first, which has no slopes.
     widest: usize,
     /// By term, mean and standard deviation of the rows that are there; 1 for a constant.
     pub center: Vec<f64>,
     deviation: Vec<f64>,
+    /// By term, whether it is 0 in all rows that are there.
+    is_nothing: Vec<bool>,
 }
 
 /// A block of rows, column by column.
 pub struct Loaded<'b> {
     pub columns: &'b [Lane],
     pub levels: &'b [LevelLane],
+    /// What rows are to the factors that have slopes.
+    pub values: &'b [Lane],
     pub rows: Range<usize>,
+}
+
+/// Room for a block.
+struct Room {
+    columns: Vec<Lane>,
+    levels: Vec<LevelLane>,
+    values: Vec<Lane>,
 }
 
 /// What coefficients say of the numbers, after a zero, and of each level of each factor.
@@ -68,25 +87,49 @@ impl<'a> Coded<'a> {
     /// Those of [`Covariates::standardized_among`].
     pub fn new(given: &NumbersAndFactors<'a>, sample_weight: Option<&[f64]>) -> Result<Self> {
         let numbers = Covariates::standardized_among(given.x, sample_weight)?;
-        let (places, levels) = given.terms();
+        let (places, of_factors) = given.terms();
         let n_terms = given.n_terms();
         let (mut center, mut deviation) = (vec![0.0; n_terms], vec![1.0; n_terms]);
+        let mut is_nothing = vec![false; n_terms];
         for (k, place) in places.iter().enumerate() {
             (center[*place], deviation[*place]) = (numbers.center[k], numbers.scale[k]);
         }
-        for (factor, terms) in given.factors.iter().zip(&levels) {
-            let counts = factor.counts(sample_weight);
-            let there: f64 = counts.iter().sum();
-            for (term, count) in terms.iter().zip(&counts[1..]) {
-                let share = count / there;
-                let spread = (share * (1.0 - share)).sqrt();
-                center[*term] = share;
-                deviation[*term] = if spread > 0.0 { spread } else { 1.0 };
+        for (factor, terms) in given.factors.iter().zip(&of_factors) {
+            for (term, own) in terms.iter().zip(slopes::moments(factor, sample_weight)?) {
+                (center[*term], deviation[*term], is_nothing[*term]) = own;
             }
         }
-        let widest = (0..levels.len()).rev().max_by_key(|k| levels[*k].len()).unwrap_or(0);
-        let factors = given.factors.to_vec();
-        Ok(Self { numbers, places, factors, levels, widest, center, deviation })
+        let all = given.factors.iter().zip(of_factors);
+        let (of_slopes, plain): (Vec<_>, Vec<_>) = all.partition(|(one, _)| one.values().is_some());
+        let nobody = (plain.is_empty()).then(|| Factor::of_one_level(given.x.nrows()));
+        let plain = plain.into_iter().map(|(factor, terms)| (factor.clone(), terms));
+        let own = of_slopes.into_iter().map(|(factor, terms)| (factor.clone(), terms));
+        let all = nobody.into_iter().map(|one| (one, Vec::new())).chain(plain).chain(own);
+        let (factors, levels): (Vec<Factor>, Vec<Vec<usize>>) = all.unzip();
+        let slopes = factors.iter().filter_map(Slopes::as_given).collect();
+        let design = Self {
+            numbers,
+            places,
+            factors,
+            levels,
+            slopes,
+            widest: 0,
+            center,
+            deviation,
+            is_nothing,
+        };
+        Ok(design.with_widest())
+    }
+
+    fn with_widest(mut self) -> Self {
+        let n_levels = |factor: &usize| self.levels[*factor].len();
+        self.widest = (0..self.n_plain()).rev().max_by_key(n_levels).unwrap_or(0);
+        self
+    }
+
+    /// How many factors have no slopes.
+    fn n_plain(&self) -> usize {
+        self.factors.len() - self.slopes.len()
     }
 
     /// Without some terms of factors: their levels join the first.
@@ -104,9 +147,8 @@ impl<'a> Coded<'a> {
             *factor = factor.renumbered(&number);
             terms.retain(|term| !left_out[*term]);
         }
-        self.widest =
-            (0..self.levels.len()).rev().max_by_key(|k| self.levels[*k].len()).unwrap_or(0);
-        self
+        self.slopes = self.factors.iter().filter_map(Slopes::as_given).collect();
+        self.with_widest()
     }
 
     /// The terms that have no coefficient.
@@ -152,33 +194,30 @@ impl<'a> Coded<'a> {
         numbers.chain(factors)
     }
 
-    /// The places of levels at which the sums of what no row has less than nothing of are nothing.
+    /// The places of levels that no row has which weighs something: what is zero of some sums of weights, and by rows where
+    /// there are slopes.
     #[must_use]
-    pub fn empty_levels(&self, sums: &[f64]) -> Vec<usize> {
-        let levels = std::iter::once(0).chain(self.places.len() + 1..self.n_coefficients());
-        levels.filter(|place| sums[*place] == 0.0).collect()
-    }
-
-    /// Its factors: of their levels the first is that of all that have no coefficient.
-    #[must_use]
-    pub fn factors(&self) -> &[Factor] {
-        &self.factors
-    }
-
-    /// The terms of a factor's levels from the second on.
-    #[must_use]
-    pub fn terms_of(&self, factor: usize) -> &[usize] {
-        &self.levels[factor]
+    pub fn empty_levels(&self, sums: &[f64], weight: &[f64]) -> Vec<usize> {
+        let of_slopes = self.slopes_without_rows(weight);
+        let plain = (0..self.n_plain()).flat_map(|factor| {
+            let first = self.first(factor);
+            first..first + self.levels[factor].len()
+        });
+        let plain = std::iter::once(0).chain(plain).filter(|place| sums[*place] == 0.0);
+        plain.chain(of_slopes).collect()
     }
 
     /// Without the terms of levels that no row has which is there.
-    #[must_use]
-    pub fn without_empty_levels(self) -> Self {
-        let mut empty = vec![false; self.center.len()];
-        for term in self.levels.iter().flatten() {
-            empty[*term] = self.center[*term] == 0.0; // the share of the rows
-        }
+    fn without_empty_levels(self) -> Self {
+        let empty = self.is_nothing.clone();
         if empty.contains(&true) { self.without(&empty) } else { self }
+    }
+
+    /// What is fitted without a penalty: no empty levels, and slopes by columns that lie [`Coded::apart`]; `None` where
+    /// their values leave it in doubt which are explained.
+    #[must_use]
+    pub fn unpenalized(self, sample_weight: Option<&[f64]>) -> Option<Self> {
+        self.without_empty_levels().apart(sample_weight)
     }
 
     /// Raise the linear predictor of a level's rows.
@@ -219,7 +258,7 @@ impl<'a> Coded<'a> {
     /// Slopes by term, on the caller's scale; zero for those left out.
     #[must_use]
     pub fn slopes(&self, theta: &[f64]) -> Vec<f64> {
-        let mut slopes = vec![0.0; self.center.len()];
+        let (theta, mut slopes) = (self.outer(theta), vec![0.0; self.center.len()]);
         for (place, term) in self.coefficients() {
             slopes[term] = theta[place];
         }
@@ -238,7 +277,9 @@ impl<'a> Coded<'a> {
     /// The same linear map, of each column, to the intercept at zero and the slopes by term.
     #[must_use]
     pub fn to_callers(&self, columns: &Array2<f64>) -> Array2<f64> {
-        let mut own = Array2::zeros((self.center.len() + 1, columns.ncols()));
+        let (outer, mut own) =
+            (self.outer_columns(columns), Array2::zeros((self.center.len() + 1, columns.ncols())));
+        let columns = &*outer;
         for (place, term) in self.coefficients() {
             own.row_mut(term + 1).assign(&columns.row(place));
         }
@@ -267,7 +308,7 @@ impl<'a> Coded<'a> {
     /// intercept's.
     #[must_use]
     pub fn standardized_gradient(&self, gradient: &[f64], total: f64) -> Vec<f64> {
-        let mut own = vec![total];
+        let (gradient, mut own) = (self.outer_gradient(gradient, total), vec![total]);
         own.extend_from_slice(&gradient[1..=self.places.len()]);
         let factors = self.coefficients().skip(self.places.len());
         own.extend(factors.map(|(place, term)| {
@@ -343,29 +384,39 @@ impl<'a> Coded<'a> {
         Ok(total)
     }
 
-    fn room(&self) -> (Vec<Lane>, Vec<LevelLane>) {
-        (vec![[0.0; BLOCK]; self.numbers.n_columns()], vec![[0; BLOCK]; self.factors.len()])
+    fn room(&self) -> Room {
+        Room {
+            columns: vec![[0.0; BLOCK]; self.numbers.n_columns()],
+            levels: vec![[0; BLOCK]; self.factors.len()],
+            values: vec![[0.0; BLOCK]; self.slopes.len()],
+        }
     }
 
-    fn load<'b>(
-        &self,
-        rows: Range<usize>,
-        room: &'b mut (Vec<Lane>, Vec<LevelLane>),
-    ) -> Loaded<'b> {
-        let (columns, levels) = room;
+    fn load<'b>(&self, rows: Range<usize>, room: &'b mut Room) -> Loaded<'b> {
+        let Room { columns, levels, values } = room;
         self.numbers.load(rows.start, columns);
         for (factor, lane) in self.factors.iter().zip(&mut *levels) {
             factor.load(rows.start, lane);
         }
-        Loaded { columns, levels, rows }
+        let own = levels[self.n_plain()..].iter().zip(&mut *values);
+        for (slopes, (levels, values)) in self.slopes.iter().zip(own) {
+            slopes.load(rows.start, levels, columns, values);
+        }
+        Loaded { columns, levels, values, rows }
     }
 }
 
 impl Effects {
     fn linear(&self, loaded: &Loaded<'_>, eta: &mut Lane) {
         linear_predictor(&self.slopes, loaded.columns, eta);
-        for (effects, levels) in self.levels.iter().zip(loaded.levels) {
+        let n_plain = self.levels.len() - loaded.values.len();
+        let (plain, of_slopes) = self.levels.split_at(n_plain);
+        let (levels, own) = loaded.levels.split_at(n_plain);
+        for (effects, levels) in plain.iter().zip(levels) {
             add_effects(effects, levels, eta);
+        }
+        for ((slopes, levels), values) in of_slopes.iter().zip(own).zip(loaded.values) {
+            add_slopes(slopes, levels, values, eta);
         }
     }
 }

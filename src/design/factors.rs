@@ -1,9 +1,13 @@
 //! Factors: the level of every row, as a code in the smallest type that holds it. A factor stands for a dummy for each
-//! of its levels but the first, and a pass over the rows costs the same however many these are.
+//! of its levels but the first, or, beside a number of every row, for each dummy times the number: a slope for each
+//! level. A pass over the rows costs the same however many these are.
+
+use std::sync::Arc;
 
 use ndarray::{Array1, ArrayView1};
 use rayon::prelude::*;
 
+use crate::checks;
 use crate::design::chunks::CHUNK;
 use crate::error::{Error, Result};
 use crate::kernels::{BLOCK, LevelLane};
@@ -21,6 +25,16 @@ enum Codes {
 pub struct Factor {
     codes: Codes,
     n_levels: usize,
+    /// What its dummies are multiplied by, row by row; nothing where they are 1.
+    values: Option<Arc<[f64]>>,
+}
+
+/// What a model has to know of a factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    pub n_levels: usize,
+    /// Whether its dummies are multiplied by a number.
+    pub has_slopes: bool,
 }
 
 impl Factor {
@@ -46,7 +60,13 @@ impl Factor {
         }
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // just looked at
         let codes = levels.iter().map(|level| (*level).into() as u32);
-        Ok(Self { codes: Codes::of(codes, n_levels), n_levels })
+        Ok(Self::of_codes(codes, n_levels))
+    }
+
+    /// Of codes all of which are levels.
+    #[must_use]
+    pub fn of_codes(codes: impl Iterator<Item = u32>, n_levels: usize) -> Self {
+        Self { codes: Codes::of(codes, n_levels), n_levels, values: None }
     }
 
     /// Of the levels of several.
@@ -55,6 +75,39 @@ impl Factor {
     /// [`Error::Argument`].
     pub fn all(levels: &[Array1<i64>]) -> Result<Vec<Self>> {
         levels.iter().map(|levels| Self::new(levels.view(), None)).collect()
+    }
+
+    /// Of so many rows, all of one level: it has no dummy.
+    #[must_use]
+    pub fn of_one_level(n_rows: usize) -> Self {
+        Self::of_codes(std::iter::repeat_n(0, n_rows), 1)
+    }
+
+    /// Its dummies times a number of every row.
+    ///
+    /// # Errors
+    /// [`Error::Length`]; those of [`checks::squarable`].
+    pub fn times(self, values: Vec<f64>) -> Result<Self> {
+        checks::same_length("numbers of factors", values.len(), self.n_rows())?;
+        checks::squarable("factors", &values)?;
+        Ok(Self { values: Some(values.into()), ..self })
+    }
+
+    /// What its dummies are multiplied by, where that is not 1.
+    #[must_use]
+    pub fn values(&self) -> Option<&Arc<[f64]>> {
+        self.values.as_ref()
+    }
+
+    /// What a row's dummy is multiplied by.
+    #[must_use]
+    pub fn value(&self, row: usize) -> f64 {
+        self.values.as_ref().map_or(1.0, |values| values[row])
+    }
+
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        Shape { n_levels: self.n_levels, has_slopes: self.values.is_some() }
     }
 
     #[must_use]
@@ -100,7 +153,7 @@ impl Factor {
     pub fn renumbered(&self, number: &[u32]) -> Self {
         let n_levels = number.iter().max().map_or(0, |most| *most as usize) + 1;
         let codes = (0..self.n_rows()).map(|row| number[self.level(row)]);
-        Self { codes: Codes::of(codes, n_levels), n_levels }
+        Self { values: self.values.clone(), ..Self::of_codes(codes, n_levels) }
     }
 
     /// Some of its rows; it keeps its levels.
@@ -108,7 +161,9 @@ impl Factor {
     pub fn taken(&self, rows: &[usize]) -> Self {
         #[allow(clippy::cast_possible_truncation)] // it was no more before
         let codes = rows.iter().map(|row| self.level(*row) as u32);
-        Self { codes: Codes::of(codes, self.n_levels), n_levels: self.n_levels }
+        let own = |values: &Arc<[f64]>| rows.iter().map(|row| values[*row]).collect();
+        let values = self.values.as_ref().map(own);
+        Self { values, ..Self::of_codes(codes, self.n_levels) }
     }
 
     /// Whether the rows of each level that are there are treated all, or none; `None` of levels with both, and of those

@@ -146,7 +146,11 @@ struct Left {
 
 /// Half the unit in the last place of 1, in the precision in which the values of a column were rounded.
 fn unit(x: &Matrix<'_>, column: usize) -> f64 {
-    let values = x.column(column);
+    unit_of(&x.column(column))
+}
+
+/// The same of values by themselves.
+pub fn unit_of(values: &[f64]) -> f64 {
     #[allow(clippy::cast_possible_truncation, clippy::float_cmp)]
     // whether it is the same is the question
     let is_single = |value: &f64| f64::from(*value as f32) == *value;

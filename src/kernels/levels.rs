@@ -85,6 +85,20 @@ dispatched!(
     |_| eta.iter_mut().zip(levels).for_each(|(eta, level)| *eta += effects[*level as usize])
 );
 dispatched!(
+    /// Add to each row its value times the slope of its level.
+    pub fn add_slopes<'a>(
+        slopes: &'a [f64],
+        levels: &'a LevelLane,
+        values: &'a Lane,
+        eta: &'a mut Lane,
+    ) -> (),
+    |_| {
+        for slot in 0..BLOCK {
+            eta[slot] += values[slot] * slopes[levels[slot] as usize];
+        }
+    }
+);
+dispatched!(
     /// Add to each row of a run what is said of its level.
     pub fn add_runs<'a>(effects: &'a [f64], runs: &'a [Run], eta: &'a mut Lane) -> (),
     |_| {

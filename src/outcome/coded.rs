@@ -148,7 +148,8 @@ pub fn settled<'x>(
     given: &NumbersAndFactors<'x>,
     sample_weight: Option<&[f64]>,
 ) -> Result<Option<Coded<'x>>> {
-    let design = Coded::new(given, sample_weight)?.without_empty_levels();
+    let design = Coded::new(given, sample_weight)?.unpenalized(sample_weight);
+    let Some(design) = design else { return Ok(None) };
     room_for(Sums::entries(&design), size_of::<f64>() * (rayon::current_num_threads() + 1))?;
     let there = presence(given.x.nrows(), sample_weight);
     let counts = Sums::of(&design, &there, &there)?;
@@ -156,7 +157,7 @@ pub fn settled<'x>(
         return Ok(Some(design));
     }
     let collinear = design.collinear_levels(&counts)?;
-    let design = design.without(&collinear);
+    let Some(design) = design.without(&collinear).apart(sample_weight) else { return Ok(None) };
     let counts = Sums::of(&design, &there, &there)?;
     let is_clear = counts.arrow(&design).factor()?.least_pivot > NO_DOUBT;
     Ok(is_clear.then_some(design))

@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView2};
 use crate::checks;
 use crate::design::coded::NumbersAndFactors;
 use crate::design::covariates::Covariates;
-use crate::design::factors::Factor;
+use crate::design::factors::{Factor, Shape};
 use crate::design::rank::presence;
 use crate::error::{Error, Result};
 use crate::linalg::dot;
@@ -26,8 +26,8 @@ pub struct OutcomeFit {
     intercept_at_center: f64,
     /// Columns that earlier ones explain; their coefficient is zero.
     pub aliased: Vec<usize>,
-    /// Of a fit to factors how many levels each has, and how many numbers stand before it.
-    pub factors: Vec<usize>,
+    /// Of a fit to factors what each is, and how many numbers stand before it.
+    pub factors: Vec<Shape>,
     pub after: Vec<usize>,
 }
 
@@ -51,7 +51,7 @@ impl OutcomeFit {
             Self::new(given.matrix().view(), outcome, sample_weight, model, monitor)
         };
         let fit = by_codes.map_or_else(by_matrix, Ok)?;
-        let factors = given.factors.iter().map(Factor::n_levels).collect();
+        let factors = given.factors.iter().map(Factor::shape).collect();
         Ok(Self { factors, after: given.after.to_vec(), ..fit })
     }
 

@@ -3,11 +3,12 @@
 use numpy::ndarray::Array2;
 use numpy::{PyReadonlyArray1, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use super::arrays;
 use crate::checks;
 use crate::design::coded::NumbersAndFactors;
-use crate::design::factors::Factor;
+use crate::design::factors::{Factor, Shape};
 use crate::error::{Error, Result};
 use crate::reserve;
 
@@ -49,20 +50,42 @@ impl Codes {
     }
 }
 
-/// Factors of a model that has so many levels of each.
-pub fn of_model(factors: &Bound<'_, PyAny>, n_levels: &[usize]) -> PyResult<Vec<Factor>> {
+/// Factors of a model that was fitted on such ones.
+pub fn of_model(factors: &Bound<'_, PyAny>, shapes: &[Shape]) -> PyResult<Vec<Factor>> {
     let columns = arrays::factors(factors)?;
-    if columns.len() != n_levels.len() {
+    if columns.len() != shapes.len() {
         let found = format!("{} factors", columns.len());
         let allowed = "as many as the model was fitted on";
         return Err(Error::Argument { name: "factors", found, allowed }.into());
     }
-    let pairs = columns.iter().zip(n_levels);
-    pairs.map(|(column, n_levels)| factor(column, Some(*n_levels))).collect()
+    let read = columns.iter().zip(shapes).map(|(column, shape)| {
+        let own = factor(column, Some(shape.n_levels))?;
+        if own.shape() == *shape {
+            return Ok(own);
+        }
+        let found = if shape.has_slopes { "levels alone" } else { "levels with numbers" };
+        let allowed =
+            "pairs of levels and numbers where the model has slopes, and levels elsewhere";
+        Err(Error::Argument { name: "factors", found: found.to_owned(), allowed }.into())
+    });
+    read.collect()
+}
+
+/// A factor, beside the numbers that its dummies are multiplied by where it is given in a pair.
+fn factor(column: &Bound<'_, PyAny>, n_levels: Option<usize>) -> PyResult<Factor> {
+    let pair = column.cast::<PyTuple>().ok().filter(|pair| pair.len() == 2);
+    let Some(pair) = pair else { return levels(column, n_levels) };
+    let (codes, numbers) = (pair.get_item(0)?, pair.get_item(1)?);
+    if codes.len().is_err() {
+        return levels(column, n_levels); // of two rows
+    }
+    let numbers = arrays::column("factors", &numbers)?;
+    reserve::room_for(numbers.as_slice()?.len(), size_of::<f64>())?;
+    Ok(levels(&codes, n_levels)?.times(numbers.as_slice()?.to_vec())?)
 }
 
 /// A factor of the integers that an array holds, read where they are.
-fn factor(column: &Bound<'_, PyAny>, n_levels: Option<usize>) -> PyResult<Factor> {
+fn levels(column: &Bound<'_, PyAny>, n_levels: Option<usize>) -> PyResult<Factor> {
     macro_rules! in_place {
         ($($integer:ty),*) => {$(
             if let Ok(levels) = column.extract::<PyReadonlyArray1<'_, $integer>>() {

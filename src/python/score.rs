@@ -80,7 +80,9 @@ pub struct PropensityFit {
 /// factors : list of (n,) arrays, or (n, k) array, of integers, optional
 ///     Levels, counted from 0, none missing. A factor stands for a term for each of its levels but the first, as dummies
 ///     in ``x`` would, and the fit is the same; but time and memory are those of k columns, however many levels
-///     there are. Of the widest factor there may be 100,000, with a penalty. A logistic model alone takes them.
+///     there are. Of the widest factor there may be 100,000, with a penalty. A logistic model alone takes them. An item
+///     of a list may be a pair ``(levels, numbers)`` of (n,) arrays, a factor with slopes: it stands for these dummies
+///     times the number of each row.
 /// after : (k,) array of integers, optional
 ///     How many columns of ``x`` stand before the terms of each factor, ascending; by default all. Of collinear terms the
 ///     later ones are left out.
@@ -282,7 +284,7 @@ impl PropensityFit {
 
     #[getter]
     fn factors<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
-        arrays::row_numbers(py, self.fit.factors.iter().copied())
+        arrays::row_numbers(py, self.fit.factors.iter().map(|own| own.n_levels))
     }
 
     #[getter]

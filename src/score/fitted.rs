@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::design::coded::NumbersAndFactors;
 use crate::design::covariates::{CHUNK, Covariates};
-use crate::design::factors::Factor;
+use crate::design::factors::{Factor, Shape};
 use crate::error::{Error, Result};
 use crate::linalg::{Cholesky, dot};
 use crate::matrix::Matrix;
@@ -42,9 +42,9 @@ pub struct PropensityFit {
     pub iterations: usize,
     pub gradient_norm: f64,
     pub penalty: f64,
-    /// Of a fit to factors how many levels each has, and how many numbers stand before it; see
+    /// Of a fit to factors what each is, and how many numbers stand before it; see
     /// [`crate::design::coded::NumbersAndFactors`].
-    pub factors: Vec<usize>,
+    pub factors: Vec<Shape>,
     pub after: Vec<usize>,
 }
 
@@ -129,14 +129,14 @@ impl PropensityFit {
             && is_whole(&self.covariance)
             && self.sandwich.as_ref().is_none_or(is_whole)
             && self.factors.len() == self.after.len()
-            && self.factors.iter().all(|n_levels| (1..=terms).contains(n_levels))
+            && self.factors.iter().all(|own| (1..=terms).contains(&own.n_levels))
             && self.n_numbers().is_some_and(|n| self.after.iter().all(|k| *k <= n))
             && left_out.into_iter().all(|column| *column < columns)
     }
 
     /// How many numbers the terms have beside those of factors; none where there are fewer terms than that.
     fn n_numbers(&self) -> Option<usize> {
-        let of_factors: usize = self.factors.iter().map(|n_levels| n_levels - 1).sum();
+        let of_factors: usize = self.factors.iter().map(|own| own.n_levels - 1).sum();
         self.center.len().checked_sub(of_factors)
     }
 

@@ -125,7 +125,7 @@ pub fn fit_coded_with_scores(
     room_for(treatment.len(), size_of::<f64>() * given.n_terms())?;
     let x = given.matrix();
     let (mut fit, scores) = fit_with_scores(x.view(), treatment, row_weights, spec, monitor)?;
-    fit.factors = given.factors.iter().map(Factor::n_levels).collect();
+    fit.factors = given.factors.iter().map(Factor::shape).collect();
     fit.after = given.after.to_vec();
     Ok((fit, scores))
 }

@@ -43,6 +43,10 @@ impl<'x> CodedScoreModel<'x> {
         penalty: f64,
     ) -> Result<Option<Self>> {
         let mut design = Coded::new(given, rows.weight)?;
+        if penalty == 0.0 {
+            let Some(own) = design.unpenalized(rows.weight) else { return Ok(None) };
+            design = own;
+        }
         reserve::room_for(Sums::entries(&design), 8 * (rayon::current_num_threads() + 1))?;
         let terms = rows.terms();
         let (residual, spread) = (&terms.residual, &terms.spread);
@@ -55,7 +59,10 @@ impl<'x> CodedScoreModel<'x> {
         if penalty == 0.0 && found.least_pivot <= NO_DOUBT {
             let counts = Sums::of(&design, residual, &presence(residual.len(), rows.weight))?;
             let collinear = design.collinear_levels(&counts)?;
-            design = design.without(&collinear);
+            let Some(own) = design.without(&collinear).apart(rows.weight) else {
+                return Ok(None);
+            };
+            design = own;
             found = information(&design)?;
             if found.least_pivot <= NO_DOUBT {
                 return Ok(None);

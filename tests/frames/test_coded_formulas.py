@@ -1,10 +1,12 @@
 """Formulas over categories of many levels: codes that stand for the very columns that formulaic makes."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from formulaic import model_matrix
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -24,6 +26,12 @@ FORMULAS = [
     "a * x + b",
     "a * b * C(k) + x",
     "a:x + b:C(k) + z",
+    "a * x + a:z + b * z",
+    "x * a * b",
+    "x:z:a + C(k):z",
+    "C(k):x + a + x:b",
+    "poly(x, degree=2):a + a:poly(z, degree=2)",
+    "C(a, contr.sum):x + b",
     "C(a, contr.sum) * b + x",
     "C(a, levels=['l0', 'l1', 'l2', 'l3', 'l4', 'l5', 'l6', 'l7', 'l8']) + C(k):b",
     "np.log1p(z) + center(x) + a:b:C(k)",
@@ -89,7 +97,7 @@ def test_codes_stand_for_the_columns_of_formulaic(seed, n_a, n_b, n_k, formula):
 @QUICK
 def test_all_levels_are_coded_too(seed, n_a, n_b):
     df = rows(seed, n_a, n_b, 3)
-    for formula in ("a + b + x", "a:b + x", "a * b"):
+    for formula in ("a + b + x", "a:b + x", "a * b", "a * x + z:b", "a:b:x"):
         coded, recipe = design_of(df, formula, all_levels=True)
         dense, same = design_of(df, formula, all_levels=True, many=10**9)
         assert recipe.names == same.names
@@ -154,6 +162,83 @@ def test_every_number_is_that_of_the_matrix(users, formula):
     spec = {"estimators": [ps.IPW("ATE")], "n_reps": 20, "seed": 1, "progress": False}
     one, other = both(lambda: ps.bootstrap(users, outcome="y", **roles, **spec))
     assert_allclose(one.replicates, other.replicates, rtol=1e-9)
+
+
+WORLDS = [
+    "a * x + b",
+    "x * b + a:z",
+    "a * b + x:C(k)",
+    "a:x + b:C(k) + z",
+    "C(k) * a + b * x + z",
+    "x:z:a + b",
+]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_a=st.integers(1, 7),
+    n_b=st.integers(1, 4),
+    n_k=st.integers(1, 3),
+    formula=st.sampled_from(WORLDS),
+    penalty=st.sampled_from([0.0, 0.7]),
+)
+@settings(max_examples=15, deadline=None)
+def test_every_number_is_that_of_the_matrix_in_any_world(seed, n_a, n_b, n_k, formula, penalty):
+    df = rows(seed, n_a, n_b, n_k, n=500)  # of b a level may have no row
+    df["y"] = df["x"] + df["t"] + 0.3 * df["a"].str[1:].astype(int) + 0.1 * df["z"] ** 2
+    roles = {"treatment": "t", "covariates": formula}
+    asks = {
+        "fit": lambda: ps.fit_propensity(df, **roles, penalty=penalty),
+        "predict": lambda: ps.fit_propensity(df, **roles, penalty=penalty).predict(df[:50]),
+        "ipw": lambda: ps.ipw(
+            df, outcome="y", treatment="t", scores=ps.fit_propensity(df, **roles, penalty=penalty)
+        ),
+        "aipw": lambda: ps.aipw(df, outcome="y", **roles, penalty=penalty),
+        "regression": lambda: ps.regression_adjustment(df, outcome="y", **roles),
+        "balance": lambda: ps.balance(df, **roles).table,
+        "bootstrap": lambda: (
+            ps.bootstrap(
+                df,
+                outcome="y",
+                **roles,
+                penalty=penalty,
+                estimators=[ps.IPW("ATT")],
+                n_reps=5,
+                seed=1,
+                progress=False,
+            ).replicates
+        ),
+    }
+    found = {}
+    for name, ask in asks.items():
+        try:
+            found[name] = both(ask)
+        except InvalidInputError as error:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(designs, "_MANY_TERMS", 10**9)
+                with pytest.raises(type(error), match=re.escape(str(error))):
+                    ask()
+    assume("fit" in found and not len(found["fit"][1].fit.diverging))
+    coded, dense = found["fit"]
+    assert (coded.terms, coded.dropped) == (dense.terms, dense.dropped)
+    assert_allclose(coded.scores, dense.scores, rtol=1e-12, atol=1e-12)
+    assert_allclose(*found["predict"], rtol=1e-12, atol=1e-12)
+    spread = np.sqrt(np.diag(dense.covariance))
+    assert_allclose(coded.coefficients / spread, dense.coefficients / spread, rtol=1e-12, atol=1e-12)
+    assert_allclose(
+        coded.covariance / np.outer(spread, spread), dense.covariance / np.outer(spread, spread), atol=1e-10
+    )
+    for name in {"ipw", "aipw", "regression"} & set(found):
+        one, other = found[name]
+        assert one.estimate == pytest.approx(other.estimate, rel=1e-12, abs=1e-12)
+        assert one.std_error == pytest.approx(other.std_error, rel=1e-11)
+    one, other = found["balance"]
+    assert list(one.index) == list(other.index)
+    assert_allclose(one.to_numpy(float), other.to_numpy(float), rtol=1e-12, atol=1e-12)
+    if "bootstrap" in found:
+        one, other = found["bootstrap"]
+        assert_allclose(one, other, rtol=1e-9, atol=1e-10)
 
 
 def test_pairs_that_nobody_has_are_left_out_by_name(users):

@@ -194,6 +194,54 @@ def test_a_column_all_of_whose_levels_foretell_is_refused_in_the_same_words(monk
     assert "min_level_count" not in words  # they are not rare
 
 
+def crossed():
+    """5,000 users of 12 countries and 4 plans."""
+    rng = np.random.default_rng(7)
+    df = pd.DataFrame(
+        {
+            "country": rng.choice([f"c{k:02d}" for k in range(12)], 5_000),
+            "plan": rng.choice(["free", "home", "pro", "team"], 5_000),
+            "x": rng.normal(size=5_000),
+        }
+    )
+    df["t"] = rng.random(5_000) < 1 / (1 + np.exp(-df["x"] / 3))
+    return df
+
+
+@pytest.mark.parametrize("many", [10, 10**9])  # by codes, and by dummies
+@pytest.mark.parametrize(
+    ("formula", "lone"),
+    [
+        ("country * x", "country == 'c07'"),
+        ("country * x", "country == 'c00'"),  # the first, whose slope is that of x
+        ("country * x + plan:x", "country == 'c07'"),
+        ("country + country:x", "country == 'c11'"),
+        ("country * plan", "country == 'c07' and plan == 'pro'"),
+        ("country * plan + x", "country == 'c00' and plan == 'free'"),
+        ("country:plan + x", "country == 'c03' and plan == 'team'"),
+        ("country * plan * x", "country == 'c03' and plan == 'team'"),
+    ],
+)
+def test_what_separates_in_an_interaction_is_named_by_codes_as_by_dummies(monkeypatch, many, formula, lone):
+    monkeypatch.setattr(designs, "_MANY_TERMS", many)
+    df = crossed()
+    rows = df.eval(lone)
+    df["t"] |= rows
+    (words,) = told(lambda: ps.fit_propensity(df, treatment="t", covariates=formula))
+    assert words.startswith(f"{rows.sum()} rows with {lone} are all treated: ")
+    assert not told(lambda: ps.fit_propensity(df, treatment="t", covariates=formula, penalty=1.0))
+
+
+@pytest.mark.parametrize("many", [10, 10**9])
+@pytest.mark.parametrize("formula", ["country * x", "country * plan + x", "country:plan + x"])
+def test_an_interaction_that_foretells_everything_is_refused(monkeypatch, many, formula):
+    monkeypatch.setattr(designs, "_MANY_TERMS", many)
+    df = crossed()
+    df["t"] = df["country"] < "c05"
+    with pytest.raises(SeparationError, match="leave 'country' out"):
+        ps.fit_propensity(df, treatment="t", covariates=formula)
+
+
 # The effect remembers
 
 

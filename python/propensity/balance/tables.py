@@ -36,6 +36,8 @@ from propensity.tables.balanced import balanced
 from propensity.tables.engine import is_lazy
 from propensity.weighting.given import given_weights, read_weights
 
+_AT_A_TIME = 16  # columns of slopes that are made
+
 
 @columns_by_name
 @takes_cells()
@@ -318,9 +320,13 @@ def _differences(
     found[list(design.places)] = core.smd(design.numbers, treated, weights=weights, **options)
     nothing = np.empty((len(treated), 0))
     given = [] if weights is None else [weights]
-    coded = {name: what for name, what in design.coded.items() if name != "after"}
-    levels = core.balance(nothing, treated, weights=given, **coded, **options)
-    found[np.concatenate(design.levels)] = levels.smd[:, -1]
+    for codes, terms, n_levels in design.plain:
+        coded = {"factors": [codes], "n_levels": np.array([n_levels])}
+        levels = core.balance(nothing, treated, weights=given, **coded, **options)
+        found[list(terms)] = levels.smd[:, -1]
+    for terms in design.with_slopes:
+        for few in (terms[k : k + _AT_A_TIME] for k in range(0, len(terms), _AT_A_TIME)):
+            found[list(few)] = core.smd(design.columns(few), treated, weights=weights, **options)
     return found
 
 

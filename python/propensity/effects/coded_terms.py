@@ -16,12 +16,33 @@ from propensity.results.read_only import ReadOnly
 
 @dataclass(frozen=True, eq=False)
 class Levels(ReadOnly):
-    """A factor: the level of each of n rows, and of its terms the columns and the levels they are of."""
+    """A factor: the level of each of n rows, and of its terms the columns and the levels they are of.
+
+    With slopes (n,) a term is a row's number where the row has its level, and otherwise 1.
+    """
 
     codes: Rows
     n_levels: int
     columns: Rows
     levels: Rows
+    slopes: Floats | None = None
+
+    def times(self, values: Floats) -> Floats:
+        """Multiply values (n,) or (n, m) by the numbers of the rows."""
+        if self.slopes is None:
+            return values
+        return values * (self.slopes if values.ndim == 1 else self.slopes[:, None])
+
+    def table(self, values: Floats) -> Floats:
+        """Lay values of the terms (t,) or (t, m) out by level, 0 where one has no term."""
+        found = np.zeros((self.n_levels, *values.shape[1:]))
+        found[self.levels] = values
+        return found
+
+    def taken(self, rows: slice) -> Levels:
+        """Take some of the rows."""
+        slopes = None if self.slopes is None else self.slopes[rows]
+        return replace(self, codes=self.codes[rows], slopes=slopes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +57,7 @@ class CodedTerms(ReadOnly):
         Which of the k columns they are.
     factors : tuple of Levels
     per_scale, center : ndarray (k,)
-        A level's column is `per_scale` where a row has it, less `center`.
+        A level's column is `per_scale` where a row has it, times its number where it has one, less `center`.
     """
 
     numbers: Floats
@@ -48,19 +69,19 @@ class CodedTerms(ReadOnly):
     @classmethod
     def of(cls, design: Design) -> tuple[CodedTerms, Floats]:
         """Standardize a design, and give what its terms (d,) were divided by."""
-        n, k = design.n_rows, design.n_terms + 1
+        k = design.n_terms + 1
         numbers, scale = standardized_matrix(design.numbers)
         scales, center = np.ones(k), np.zeros(k)
         places = np.array(design.places, dtype=np.int64) + 1
         scales[places] = scale
         factors = []
-        for codes, terms, n_levels in zip(design.factors, design.levels, design.n_levels, strict=True):
+        for codes, terms, n_levels, slopes in design.each_factor:
             levels, columns = np.arange(n_levels - len(terms), n_levels), np.array(terms) + 1
-            share = np.bincount(codes, minlength=n_levels)[levels] / n
-            spread = np.sqrt(share * (1 - share))
+            factor = Levels(codes.astype(np.int64), n_levels, columns, levels, slopes)
+            mean, spread = _moments(factor)
             scales[columns] = np.where(spread > 0, spread, 1.0)
-            center[columns] = share / scales[columns]
-            factors.append(Levels(codes.astype(np.int64), n_levels, columns, levels))
+            center[columns] = mean / scales[columns]
+            factors.append(factor)
         found = cls(numbers, np.append(0, places), tuple(factors), 1 / scales, center)
         return found, scales[1:]
 
@@ -81,9 +102,11 @@ class CodedTerms(ReadOnly):
         near, away = per_scale * coefficients, center * coefficients
         found = self.numbers @ coefficients[self.columns]
         for factor in self.factors:
-            table = np.zeros((factor.n_levels, *coefficients.shape[1:]))
-            table[factor.levels] = near[factor.columns]
-            found += (table - away[factor.columns].sum(axis=0))[factor.codes]
+            table = factor.table(near[factor.columns])
+            if factor.slopes is None:
+                found += (table - away[factor.columns].sum(axis=0))[factor.codes]
+            else:
+                found += factor.times(table[factor.codes]) - away[factor.columns].sum(axis=0)
         return np.asarray(found)
 
     def sums(self, codes: Rows, n_groups: int, values: Floats) -> Floats:
@@ -95,7 +118,7 @@ class CodedTerms(ReadOnly):
         for factor in self.factors:
             cells = codes * factor.n_levels + factor.codes
             size = n_groups * factor.n_levels
-            by_cell = np.bincount(cells, weights=values, minlength=size).reshape(n_groups, -1)
+            by_cell = np.bincount(cells, weights=factor.times(values), minlength=size).reshape(n_groups, -1)
             own = by_cell[:, factor.levels] * self.per_scale[factor.columns]
             found[:, factor.columns] = own - total[:, None] * self.center[factor.columns]
         return found
@@ -104,16 +127,39 @@ class CodedTerms(ReadOnly):
         """Sum values (n,) times each column over all rows: (k,)."""
         return np.asarray(self.sums(np.zeros(len(values), dtype=np.int64), 1, values)[0])
 
+    def quadratic(self, form: Floats) -> Floats:
+        """Give z' form z of each row z (n,), of a symmetric form (k, k)."""
+        # Of what rows hold, the 1 of the intercept first, in place of what is centred and scaled.
+        scales = np.ones(len(self.center))
+        for factor in self.factors:
+            scales[factor.columns] = self.per_scale[factor.columns]
+        away = np.where(np.isin(np.arange(len(scales)), self.columns), 0.0, self.center)
+        scaled = form * scales
+        scaled[:, 0] -= form @ away
+        form = scaled * scales[:, None]
+        form[0] -= away @ scaled
+        found = ((self.numbers @ form[np.ix_(self.columns, self.columns)]) * self.numbers).sum(axis=1)
+        for k, factor in enumerate(self.factors):
+            own = factor.table(np.diagonal(form)[factor.columns])
+            found += factor.times(factor.times(own[factor.codes]))
+            beside = factor.table(form[np.ix_(factor.columns, self.columns)])
+            found += 2 * factor.times((beside[factor.codes] * self.numbers).sum(axis=1))
+            for other in self.factors[:k]:
+                pairs = factor.table(form[np.ix_(factor.columns, other.columns)])
+                pairs = other.table(pairs.T)
+                found += 2 * other.times(factor.times(pairs[other.codes, factor.codes]))
+        return np.asarray(found)
+
     def taken(self, rows: slice) -> CodedTerms:
         """Take some of the rows."""
-        factors = tuple(replace(factor, codes=factor.codes[rows]) for factor in self.factors)
+        factors = tuple(factor.taken(rows) for factor in self.factors)
         return replace(self, numbers=self.numbers[rows], factors=factors)
 
     def each_column(self) -> Iterator[Floats]:
         """Go through the columns (n,)."""
         numbers = dict(zip(self.columns.tolist(), self.numbers.T, strict=True))
         levels = {
-            column: (factor.codes, level)
+            column: (factor, level)
             for factor in self.factors
             for column, level in zip(factor.columns.tolist(), factor.levels.tolist(), strict=True)
         }
@@ -121,8 +167,21 @@ class CodedTerms(ReadOnly):
             if k in numbers:
                 yield numbers[k]
             else:
-                codes, level = levels[k]
-                yield (codes == level) * self.per_scale[k] - self.center[k]
+                factor, level = levels[k]
+                yield factor.times((factor.codes == level) * self.per_scale[k]) - self.center[k]
+
+
+def _moments(factor: Levels) -> tuple[Floats, Floats]:
+    """Give the mean and the standard deviation of each of a factor's terms over all rows."""
+    n = len(factor.codes)
+    count = np.bincount(factor.codes, minlength=factor.n_levels)
+    if factor.slopes is None:
+        share = count[factor.levels] / n
+        return share, np.sqrt(share * (1 - share))
+    mean = np.bincount(factor.codes, weights=factor.slopes, minlength=factor.n_levels) / n
+    squares = (factor.slopes - mean[factor.codes]) ** 2
+    total = np.bincount(factor.codes, weights=squares, minlength=factor.n_levels) + (n - count) * mean**2
+    return mean[factor.levels], np.sqrt(total[factor.levels] / n)
 
 
 Standardized: TypeAlias = "Floats | CodedTerms"
@@ -164,6 +223,16 @@ def sums_within(z: Standardized, codes: Rows, n_groups: int, values: Floats) -> 
     return np.asarray(np.column_stack(sums), dtype=np.float64)
 
 
+def column_sums(z: Standardized, values: Floats) -> Floats:
+    """Sum values (n,) times each column over rows: (k,)."""
+    return z.totals(values) if isinstance(z, CodedTerms) else np.asarray(values @ z)
+
+
+def quadratic(z: Standardized, form: Floats) -> Floats:
+    """Give z' form z of each row z (n,), of a symmetric form (k, k)."""
+    return z.quadratic(form) if isinstance(z, CodedTerms) else np.asarray(((z @ form) * z).sum(axis=1))
+
+
 def gram(z: Standardized, weights: Floats, other: Standardized | None = None) -> Floats:
     """Sum weights (n,) times the products of columns over rows: (k, l)."""
     other = z if other is None else other
@@ -183,6 +252,7 @@ def _gram_of_codes(z: CodedTerms, weights: Floats, other: CodedTerms) -> Floats:
     total = z.totals(weights)
     for factor in other.factors:
         columns = factor.columns
-        own = z.sums(factor.codes, factor.n_levels, weights)[factor.levels].T * other.per_scale[columns]
+        sums = z.sums(factor.codes, factor.n_levels, factor.times(weights))
+        own = sums[factor.levels].T * other.per_scale[columns]
         found[:, columns] = own - np.outer(total, other.center[columns])
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from propensity.frames import lists
 from propensity.frames.checks import Bools, Floats, Rows
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 # Terms of levels from which codes are faster than a matrix: below, the matrix is a few columns.
 _MANY_TERMS = 32
+_LARGEST = 1e150  # of a number: its square is one too
 _FLAG = 2  # levels of what is a column of zeros and ones
 
 
@@ -40,6 +42,9 @@ class Design(ReadOnly):
         How many levels each factor has, some of which no row may be of.
     all_levels : bool
         Whether the first level of a factor has a term too.
+    slopes : tuple of ndarray (n,) or None
+        Of each factor the numbers that its terms are multiplied by; None where they are zeros and ones.
+        Empty where they all are.
     """
 
     given: Floats | Narrow
@@ -47,6 +52,7 @@ class Design(ReadOnly):
     after: tuple[int, ...] = ()
     n_levels: tuple[int, ...] = ()
     all_levels: bool = False
+    slopes: tuple[Floats | None, ...] = ()
 
     @property
     def n_terms(self) -> int:
@@ -90,7 +96,34 @@ class Design(ReadOnly):
         if not self.factors:
             return {}
         after, n_levels = np.array(self.after), np.array(self.n_levels)
-        return {"factors": list(self.factors), "after": after, "n_levels": n_levels}
+        return {"factors": self.codes, "after": after, "n_levels": n_levels}
+
+    @property
+    def codes(self) -> list[Any]:
+        """The factors one by one as the core takes them, those with slopes beside their numbers."""
+        each = zip(self.factors, self._slopes, strict=True)
+        return [codes if slopes is None else (codes, slopes) for codes, slopes in each]
+
+    @property
+    def plain(self) -> Iterator[tuple[Rows, range, int]]:
+        """Of factors without slopes the levels of rows, the terms, and how many levels there are."""
+        for codes, own, n_levels, slopes in self.each_factor:
+            if slopes is None:
+                yield codes, own, n_levels
+
+    @property
+    def with_slopes(self) -> Iterator[range]:
+        """The terms of factors with slopes."""
+        return (own for _, own, _, slopes in self.each_factor if slopes is not None)
+
+    @property
+    def _slopes(self) -> tuple[Floats | None, ...]:
+        return self.slopes or (None,) * len(self.factors)
+
+    @property
+    def each_factor(self) -> Iterator[tuple[Rows, range, int, Floats | None]]:
+        """Of factors the levels of rows, the terms, how many levels there are, and the numbers of slopes."""
+        return zip(self.factors, self.levels, self.n_levels, self._slopes, strict=True)
 
     @cached_property
     def places(self) -> tuple[int, ...]:
@@ -127,6 +160,9 @@ class Design(ReadOnly):
                 factor = next(k for k, own in enumerate(self.levels) if term in own)
                 level = term - self.levels[factor].start + (not self.all_levels)
                 np.equal(self.factors[factor], level, out=x[:, place])
+                slopes = self._slopes[factor]
+                if slopes is not None:
+                    x[:, place] *= slopes
         return x
 
     def column(self, term: int) -> Floats:
@@ -137,7 +173,7 @@ class Design(ReadOnly):
 
     def none_of(self, terms: Sequence[int]) -> Floats:
         """Give what these terms leave of 1: of all levels of a factor but its first, that one (n,)."""
-        for codes, own in zip(self.factors, self.levels, strict=True):
+        for codes, own, _ in self.plain:
             if list(terms) == list(own):
                 return np.asarray(codes == 0, dtype=np.float64)
         rest = np.ones(self.n_rows)
@@ -149,9 +185,16 @@ class Design(ReadOnly):
     def by_content(self) -> Iterator[Floats | Rows]:
         """What rows hold, column by column (n,): in such an order of values as the terms put rows in."""
         place = 0
-        for codes, after, n_levels in zip(self.factors, self.after, self.n_levels, strict=True):
+        for (codes, own, n_levels, slopes), after in zip(self.each_factor, self.after, strict=True):
             yield from self.numbers[:, place:after].T
             place = after
+            if slopes is not None:
+                # Numbers below zero come before rows without one, the earlier levels first.
+                term = codes - (n_levels - len(own))
+                is_there = (term >= 0) & (slopes != 0)
+                yield np.where(is_there, np.sign(slopes) * (len(own) - term), 0.0)
+                yield np.where(is_there, slopes, 0.0)
+                continue
             # Rows of the first level, without a term, come first; the others from the last level on.
             order = np.append(0, np.arange(n_levels - 1, 0, -1))
             yield (np.arange(n_levels - 1, -1, -1) if self.all_levels else order)[codes]
@@ -161,7 +204,7 @@ class Design(ReadOnly):
     def empty_levels(self) -> list[int]:
         """The terms of levels that no row has."""
         found: list[int] = []
-        for codes, own, n_levels in zip(self.factors, self.levels, self.n_levels, strict=True):
+        for codes, own, n_levels, _ in self.each_factor:
             count = np.bincount(codes, minlength=n_levels)[n_levels - len(own) :]
             found += [own[k] for k in np.flatnonzero(count == 0).tolist()]
         return found
@@ -170,10 +213,16 @@ class Design(ReadOnly):
         """Whether each of some terms has more than one value."""
         numbers = {term: k for k, term in enumerate(self.places)}
         found = {term: bool(np.ptp(self.numbers[:, numbers[term]]) > 0) for term in terms if term in numbers}
-        for codes, own, n_levels in zip(self.factors, self.levels, self.n_levels, strict=True):
+        for codes, own, n_levels, slopes in self.each_factor:
             if any(term in own for term in terms):
-                count = np.bincount(codes, minlength=n_levels)[n_levels - len(own) :]
-                found |= {term: 0 < n < len(codes) for term, n in zip(own, count.tolist(), strict=True)}
+                first = n_levels - len(own)
+                if slopes is None:
+                    count = np.bincount(codes, minlength=n_levels)[first:]
+                    varies = (count > 0) & (count < len(codes))
+                else:
+                    low, high = _ends(codes, n_levels, slopes)
+                    varies = (low < high)[first:]
+                found |= dict(zip(own, varies.tolist(), strict=True))
         return [found[term] for term in terms]
 
     @property
@@ -181,11 +230,16 @@ class Design(ReadOnly):
         """The largest value (d,) of each term, or its opposite."""
         found = np.ones(self.n_terms)
         found[list(self.places)] = np.abs(self.numbers).max(axis=0, initial=0.0)
+        for codes, own, n_levels, slopes in self.each_factor:
+            if slopes is not None:
+                low, high = _ends(codes, n_levels, slopes)
+                found[list(own)] = np.maximum(high, -low)[n_levels - len(own) :]
         return found
 
     def differs(self, other: Design, within: Floats) -> Bools:
         """Whether each term (d,) has values that are further than that from those of the same rows."""
-        if (self.n_levels, self.after) != (other.n_levels, other.after):
+        as_numbers = bool(self.slopes or other.slopes)
+        if as_numbers or (self.n_levels, self.after) != (other.n_levels, other.after):
             return np.asarray((np.abs(self.x - other.x) > within).any(axis=0))
         found = np.zeros(self.n_terms, dtype=bool)
         gaps = np.abs(self.numbers - other.numbers)
@@ -197,10 +251,17 @@ class Design(ReadOnly):
 
     def taken(self, rows: Rows) -> Design:
         """Take some of the rows."""
-        factors = tuple(codes[rows] for codes in self.factors)
         if isinstance(self.given, Narrow):
-            return replace(self, given=self.given.taken(rows), factors=factors)
-        return replace(self, given=np.asfortranarray(self.given[rows]), factors=factors)
+            given: Floats | Narrow = self.given.taken(rows)
+        else:
+            given = np.asfortranarray(self.given[rows])
+        return self.by_row(given, lambda values: values[rows])
+
+    def by_row(self, given: Floats | Narrow, chosen: Callable[[NDArray[Any]], NDArray[Any]]) -> Design:
+        """Give the terms of other rows: their numbers, and how values are chosen for them."""
+        factors = tuple(chosen(codes) for codes in self.factors)
+        slopes = tuple(None if own is None else chosen(own) for own in self.slopes)
+        return replace(self, given=given, factors=factors, slopes=slopes)
 
     def narrow(self, most: int) -> tuple[Design, list[int]]:
         """Leave out the factors of more levels than that; give the terms that are left, too."""
@@ -211,14 +272,25 @@ class Design(ReadOnly):
             factors=tuple(self.factors[k] for k in kept),
             after=tuple(self.after[k] for k in kept),
             n_levels=tuple(self.n_levels[k] for k in kept),
+            slopes=tuple(self._slopes[k] for k in kept),
         )
         return narrow, terms
 
     def scores(self, fit: PropensityFit) -> Floats:
         """Give the scores (n,) by a model of these terms."""
         if len(fit.factors):
-            return fit.predict(self.numbers, factors=list(self.factors))
+            return fit.predict(self.numbers, factors=self.codes)
         return fit.predict(self.dense)
+
+
+def _ends(codes: Rows, n_levels: int, slopes: Floats) -> tuple[Floats, Floats]:
+    """Give the lowest and the highest value (n_levels,) of a number times the dummy of each level."""
+    low, high = np.full(n_levels, np.inf), np.full(n_levels, -np.inf)
+    np.minimum.at(low, codes, slopes)
+    np.maximum.at(high, codes, slopes)
+    has_others = np.bincount(codes, minlength=n_levels) < len(codes)
+    low[has_others], high[has_others] = np.minimum(low, 0.0)[has_others], np.maximum(high, 0.0)[has_others]
+    return low, high
 
 
 def _locked(values: Floats) -> Floats:
@@ -229,9 +301,18 @@ def _locked(values: Floats) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class OneOf:
-    """Columns of zeros and ones, of which no row has more than one 1: the number of it, (n,), or -1."""
+    """Columns of which a row is in one at most: which, (n,), or -1 for none; its value there, (n,), or 1."""
 
     codes: Rows
+    slopes: Floats | None = None
+
+    @cached_property
+    def are_plain(self) -> bool:
+        """Whether all values are within what squares can be made of."""
+        if self.slopes is None or not len(self.slopes):
+            return True
+        low, high = float(self.slopes.min()), float(self.slopes.max())  # NaN where there is one
+        return max(-low, high) <= _LARGEST and not 0 < high - low < 1 / _LARGEST
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,7 +325,8 @@ class Level:
     @property
     def values(self) -> Floats:
         """The column, (n,)."""
-        return np.asarray(self.of.codes == self.place, dtype=np.float64)
+        is_there = np.asarray(self.of.codes == self.place, dtype=np.float64)
+        return is_there if self.of.slopes is None else is_there * self.of.slopes
 
 
 Columns: TypeAlias = Sequence["Floats | Level"]
@@ -256,7 +338,7 @@ def of_columns(columns: Columns, n_rows: int, *, all_levels: bool = False) -> De
     coded = [_are_coded(own, all_levels=all_levels) for own in blocks]
     many = sum(len(own) for own, are_coded in zip(blocks, coded, strict=True) if are_coded) >= _MANY_TERMS
     numbers: list[Floats | Level] = []
-    factors, after, n_levels = [], [], []
+    factors, after, n_levels, slopes = [], [], [], []
     for own, are_coded in zip(blocks, coded, strict=True):
         if not (many and are_coded and isinstance(own[0], Level)):
             numbers += own
@@ -264,10 +346,12 @@ def of_columns(columns: Columns, n_rows: int, *, all_levels: bool = False) -> De
         factors.append(own[0].of.codes if all_levels else own[0].of.codes + 1)
         after.append(len(numbers))
         n_levels.append(len(own) + (not all_levels))
+        slopes.append(own[0].of.slopes)
     x = np.empty((n_rows, len(numbers)), order="F")
     for k, column in enumerate(numbers):
         x[:, k] = column.values if isinstance(column, Level) else column
-    return Design(x, tuple(factors), tuple(after), tuple(n_levels), all_levels)
+    given = () if all(own is None for own in slopes) else tuple(slopes)
+    return Design(x, tuple(factors), tuple(after), tuple(n_levels), all_levels, given)
 
 
 def _whose(column: Floats | Level) -> int:
@@ -277,7 +361,7 @@ def _whose(column: Floats | Level) -> int:
 
 def _are_coded(block: Columns, *, all_levels: bool) -> bool:
     """Whether neighbouring columns are levels that codes may stand for: all of a category, and several."""
-    if not isinstance(block[0], Level) or len(block) < _FLAG + all_levels:
+    if not isinstance(block[0], Level) or len(block) < _FLAG + all_levels or not block[0].of.are_plain:
         return False
     codes = block[0].of.codes
     in_order = [column.place for column in block if isinstance(column, Level)] == list(range(len(block)))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import product
 from typing import Any
 
@@ -82,8 +82,8 @@ class RealMaterializer(PandasMaterializer):  # type: ignore[misc] # formulaic's 
     """pandas' materializer, in real arithmetic, in which categories stay levels.
 
     What formulaic makes of a category it makes of its levels, each once; of these the rows have theirs.
-    Products of categories alone are levels again: columns of which a row has one 1 at most. `laid_out` are
-    the columns.
+    Products of categories are levels again, columns of which a row is in one at most, and with numbers levels
+    with slopes. `laid_out` are the columns.
     """
 
     REGISTER_NAME = "propensity"
@@ -109,9 +109,8 @@ class RealMaterializer(PandasMaterializer):  # type: ignore[misc] # formulaic's 
     def _get_columns_for_term(
         self, factors: list[dict[str, Any]], spec: ModelSpec, scale: float = 1
     ) -> dict[str, Any]:
-        categories = [factor for factor in factors if isinstance(factor, _ByLevel)]
-        if scale == 1 and len(categories) == len(factors):
-            found = _products(categories)
+        if scale == 1 and any(isinstance(factor, _ByLevel) for factor in factors):
+            found = _products(factors)
             if found is not None:
                 return found
         spread = [factor.spread() if isinstance(factor, _ByLevel) else factor for factor in factors]
@@ -158,18 +157,24 @@ def _category(factor: EvaluatedFactor) -> _Category | None:
     return None if codes.min() < 0 else _Category(codes, levels)
 
 
-def _products(categories: Sequence[_ByLevel]) -> dict[str, Level] | None:
-    """Multiply the columns of categories, as formulaic orders them; None where they are not of one 1."""
+def _products(factors: Sequence[dict[str, Any]]) -> dict[str, Level] | None:
+    """Multiply columns of categories, and numbers, in formulaic's order; None where they are not of one 1."""
+    numbers = [factor for factor in factors if not isinstance(factor, _ByLevel)]
+    if any(len(factor) != 1 for factor in numbers):
+        return None
     codes: Rows = np.zeros(1, dtype=np.int64)
     width = 1
-    for category in categories:
+    for category in factors:
+        if not isinstance(category, _ByLevel):
+            continue
         if category.place is None:
             return None
         own = category.place[category.codes]
         codes = np.where((codes < 0) | (own < 0), -1, codes + width * own)
         width *= len(category)
-    one_of = OneOf(codes)
-    names = (":".join(reversed(names)) for names in product(*reversed(categories)))
+    values = [np.asarray(column, dtype=np.float64) for factor in numbers for column in factor.values()]
+    one_of = OneOf(codes, reduce(np.multiply, values) if values else None)
+    names = (":".join(reversed(names)) for names in product(*reversed(factors)))
     return {name: Level(one_of, place) for place, name in enumerate(names)}
 
 

@@ -40,5 +40,4 @@ def spread_design(design: Design, sample_weight: Floats | None) -> Design:
     """Give the terms of the rows that are there to all rows."""
     if sample_weight is None or sample_weight.all():
         return design
-    factors = tuple(spread(codes, sample_weight) for codes in design.factors)
-    return replace(design, given=spread(design.numbers, sample_weight), factors=factors)
+    return design.by_row(spread(design.numbers, sample_weight), lambda values: spread(values, sample_weight))

@@ -114,7 +114,7 @@ def _least_squares(terms: Design, outcome: Floats, rows: Bools, weights: Floats)
     """Fit by weighted least squares among `rows`, and predict for all."""
     by_codes = least_squares_of_codes(terms.taken(np.flatnonzero(rows)), outcome[rows], weights[rows])
     if by_codes is not None:
-        return by_codes.predict(terms.numbers, factors=list(terms.factors))
+        return by_codes.predict(terms.numbers, factors=terms.codes)
     x = terms.x
     center = x[rows].mean(axis=0)
     spread = x[rows].std(axis=0)

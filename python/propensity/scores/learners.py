@@ -130,7 +130,7 @@ def matrix_of(x: Terms) -> Floats:
 def _by_codes(fit: core.OutcomeFit | core.PropensityFit, x: Terms) -> Floats:
     """Predict rows whose levels are codes, as at the fit."""
     assert isinstance(x, Design)
-    return fit.predict(x.numbers, factors=list(x.factors))
+    return fit.predict(x.numbers, factors=x.codes)
 
 
 def least_squares_of_codes(x: Design, y: Floats, sample_weight: Floats | None) -> core.OutcomeFit | None:

@@ -258,7 +258,7 @@ def _running_away(
 def _is_told_by_a_factor(design: Design, treated: Bools, sample_weight: Floats | None) -> bool:
     """Whether the levels of one factor have rows of one arm alone, all of them."""
     there = slice(None) if sample_weight is None else sample_weight > 0
-    for codes, n_levels in zip(design.factors, design.n_levels, strict=True):
+    for codes, _, n_levels in design.plain:
         n = np.bincount(codes[there], minlength=n_levels)
         n_treated = np.bincount(codes[there], weights=treated[there], minlength=n_levels)
         if ((n_treated == 0) | (n_treated == n)).all():

@@ -4,8 +4,8 @@
 
 use super::{Coded, Loaded};
 use crate::kernels::{
-    BLOCK, Lane, LevelLane, Run, add_effects, add_gradient, add_run_sums, add_runs, add_to_levels,
-    linear_predictor,
+    BLOCK, Lane, LevelLane, Run, add_effects, add_gradient, add_run_sums, add_runs, add_slopes,
+    add_to_levels, linear_predictor,
 };
 
 /// Combinations of levels that factors are taken together up to: what is said of them stays in the first cache.
@@ -19,6 +19,15 @@ pub struct Passes<'d, 'x> {
     runs: Vec<Run>,
     first_run: Vec<usize>,
     groups: Vec<Group>,
+    slopes: Vec<OfSlopes>,
+}
+
+/// A factor with slopes, block by block.
+#[derive(Debug)]
+struct OfSlopes {
+    factor: usize,
+    levels: Vec<LevelLane>,
+    values: Vec<Lane>,
 }
 
 /// Factors that are taken together.
@@ -30,20 +39,24 @@ struct Group {
     lanes: Vec<LevelLane>,
 }
 
-/// What coefficients say of numbers, after a zero, of the widest factor's levels, and of combinations of others.
+/// What coefficients say of numbers, after a zero, of the widest factor's levels, of combinations of others, and of levels
+/// that have slopes.
 #[derive(Debug)]
 pub struct Said {
     slopes: Vec<f64>,
     widest: Vec<f64>,
     groups: Vec<Vec<f64>>,
+    by_level: Vec<Vec<f64>>,
 }
 
-/// Sums of residuals: with the intercept and the numbers, by level of the widest factor, and by combination.
+/// Sums of residuals: with the intercept and the numbers, by level of the widest factor, by combination, and with the
+/// numbers of levels that have slopes.
 #[derive(Debug, Clone)]
 pub struct Residuals {
     numbers: Vec<f64>,
     widest: Vec<f64>,
     groups: Vec<Vec<f64>>,
+    by_level: Vec<Vec<f64>>,
 }
 
 impl<'d, 'x> Passes<'d, 'x> {
@@ -58,7 +71,8 @@ impl<'d, 'x> Passes<'d, 'x> {
             first_run.push(runs.len());
         }
         let groups = groups_of(design).into_iter().map(|factors| Group::new(design, factors));
-        Self { design, runs, first_run, groups: groups.collect() }
+        let slopes = (design.n_plain()..design.factors.len()).map(|k| OfSlopes::new(design, k));
+        Self { design, runs, first_run, groups: groups.collect(), slopes: slopes.collect() }
     }
 
     #[must_use]
@@ -86,7 +100,8 @@ impl<'d, 'x> Passes<'d, 'x> {
         };
         let groups = self.groups.iter().map(of_group).collect();
         let widest = std::mem::take(&mut effects.levels[self.design.widest]);
-        Said { slopes: effects.slopes, widest, groups }
+        let by_level = effects.levels.split_off(self.design.n_plain());
+        Said { slopes: effects.slopes, widest, groups, by_level }
     }
 
     /// The linear predictors of a block.
@@ -96,6 +111,9 @@ impl<'d, 'x> Passes<'d, 'x> {
         for (said, group) in said.groups.iter().zip(&self.groups) {
             add_effects(said, &group.lanes[block], eta);
         }
+        for (said, own) in said.by_level.iter().zip(&self.slopes) {
+            add_slopes(said, &own.levels[block], &own.values[block], eta);
+        }
     }
 
     #[must_use]
@@ -104,6 +122,9 @@ impl<'d, 'x> Passes<'d, 'x> {
             numbers: vec![0.0; self.design.places.len() + 1],
             widest: vec![0.0; self.design.factors[self.design.widest].n_levels()],
             groups: self.groups.iter().map(|group| vec![0.0; group.levels.len()]).collect(),
+            by_level: (self.slopes.iter())
+                .map(|own| vec![0.0; self.design.factors[own.factor].n_levels()])
+                .collect(),
         }
     }
 
@@ -113,6 +134,10 @@ impl<'d, 'x> Passes<'d, 'x> {
         add_run_sums(residual, self.runs_of(block), &mut sums.widest);
         for (sums, group) in sums.groups.iter_mut().zip(&self.groups) {
             add_to_levels(residual, &group.lanes[block], sums);
+        }
+        for (sums, own) in sums.by_level.iter_mut().zip(&self.slopes) {
+            let moved = std::array::from_fn(|slot| residual[slot] * own.values[block][slot]);
+            add_to_levels(&moved, &own.levels[block], sums);
         }
     }
 
@@ -134,6 +159,10 @@ impl<'d, 'x> Passes<'d, 'x> {
                 }
             }
         }
+        for (own, sums) in self.slopes.iter().zip(&sums.by_level) {
+            let first = design.first(own.factor);
+            gradient[first..first + sums.len() - 1].copy_from_slice(&sums[1..]);
+        }
         (gradient, sums.numbers[0])
     }
 
@@ -142,10 +171,25 @@ impl<'d, 'x> Passes<'d, 'x> {
     }
 }
 
-/// The factors but the widest, those together that have few combinations.
+impl OfSlopes {
+    fn new(design: &Coded<'_>, factor: usize) -> Self {
+        let n_blocks = design.n_rows().div_ceil(BLOCK);
+        let (mut levels, mut values) = (Vec::with_capacity(n_blocks), Vec::with_capacity(n_blocks));
+        let mut room = design.room();
+        for start in (0..design.n_rows()).step_by(BLOCK) {
+            let rows = start..design.n_rows().min(start + BLOCK);
+            let loaded = design.load(rows, &mut room);
+            levels.push(loaded.levels[factor]);
+            values.push(loaded.values[factor - design.n_plain()]);
+        }
+        Self { factor, levels, values }
+    }
+}
+
+/// The factors but the widest and those with slopes, those together that have few combinations.
 fn groups_of(design: &Coded<'_>) -> Vec<Vec<usize>> {
     let mut groups: Vec<(usize, Vec<usize>)> = Vec::new();
-    for factor in (0..design.factors.len()).filter(|factor| *factor != design.widest) {
+    for factor in (0..design.n_plain()).filter(|factor| *factor != design.widest) {
         let n_levels = design.factors[factor].n_levels();
         let fitting =
             groups.iter_mut().find(|(size, _)| size.saturating_mul(n_levels) <= MOST_TOGETHER);

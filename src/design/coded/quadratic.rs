@@ -29,8 +29,10 @@ impl Coded<'_> {
                     }
                     for (factor, levels) in loaded.levels.iter().enumerate() {
                         if let Some(place) = self.place_of(factor, levels[slot] as usize) {
-                            *value += own[place];
-                            add(&mut sum, 1.0, row_of(place));
+                            let times = factor.checked_sub(self.n_plain());
+                            let times = times.map_or(1.0, |own| loaded.values[own][slot]);
+                            *value += times * times * own[place];
+                            add(&mut sum, times, row_of(place));
                         }
                     }
                     *value += dot(&sum, &sum);

@@ -17,7 +17,7 @@ impl Coded<'_> {
     /// [`crate::error::Error::Overflow`].
     pub fn collinear_levels(&self, counts: &Sums) -> Result<Vec<bool>> {
         let mut order: Vec<(usize, usize, usize)> = Vec::new();
-        for (factor, terms) in self.levels.iter().enumerate() {
+        for (factor, terms) in self.levels[..self.n_plain()].iter().enumerate() {
             order.extend(terms.iter().enumerate().map(|(k, term)| (*term, factor, k + 1)));
         }
         order.sort_unstable();

@@ -11,12 +11,12 @@ use crate::error::Result;
 use crate::kernels::{BLOCK, Lane, ScoreEquations, add_levels, add_pairs, side_by_side};
 use crate::monitor::Monitor;
 
-/// Sums of r z and of s z z' over the rows, for residuals r and spreads s.
+/// Sums of r z and of s z z' over the rows, for residuals r and spreads s; a level's z is 1, or with slopes its number.
 #[derive(Debug, Clone)]
 pub struct Sums {
     /// Of the intercept and the numbers.
     numbers: ScoreEquations,
-    /// By factor and level: of s, s z and r, padded.
+    /// By factor and level: of s, s z and r, padded; with slopes v of s v v, s v z and r v.
     levels: Vec<Vec<f64>>,
     /// By pair of factors: of s.
     pairs: Vec<Vec<f64>>,
@@ -77,12 +77,25 @@ impl Sums {
     pub fn add(&mut self, design: &Coded<'_>, loaded: &Loaded<'_>, residual: &Lane, spread: &Lane) {
         self.numbers.add_products(loaded.columns, residual, spread);
         side_by_side(loaded.columns, residual, spread, self.stride, &mut self.rows);
-        for (sums, levels) in self.levels.iter_mut().zip(loaded.levels) {
+        let (plain, of_slopes) = self.levels.split_at_mut(design.n_plain());
+        for (sums, levels) in plain.iter_mut().zip(loaded.levels) {
+            add_levels(&self.rows, levels, self.stride, sums);
+        }
+        let own = loaded.values.iter().zip(&loaded.levels[design.n_plain()..]);
+        for (sums, (values, levels)) in of_slopes.iter_mut().zip(own) {
+            let [r, s] = [residual, spread].map(|lane| product(lane, values));
+            side_by_side(loaded.columns, &r, &s, self.stride, &mut self.rows);
+            let firsts = self.rows.iter_mut().step_by(self.stride);
+            firsts.zip(&product(&s, values)).for_each(|(slot, value)| *slot = *value);
             add_levels(&self.rows, levels, self.stride, sums);
         }
         for (sums, (j, k)) in self.pairs.iter_mut().zip(pairs(loaded.levels.len())) {
             let n_second = design.factors[k].n_levels();
-            add_pairs(spread, &loaded.levels[j], &loaded.levels[k], n_second, sums);
+            let mut spread = *spread;
+            for own in [j, k].iter().filter_map(|factor| factor.checked_sub(design.n_plain())) {
+                spread = product(&spread, &loaded.values[own]);
+            }
+            add_pairs(&spread, &loaded.levels[j], &loaded.levels[k], n_second, sums);
         }
     }
 
@@ -209,6 +222,10 @@ fn put(
 /// Numbers a row of the sums of a level: s, s z and r, and room up to a multiple of four.
 fn stride(design: &Coded<'_>) -> usize {
     (design.places.len() + 2).next_multiple_of(4)
+}
+
+fn product(lane: &Lane, values: &Lane) -> Lane {
+    std::array::from_fn(|slot| lane[slot] * values[slot])
 }
 
 /// The pairs of so many factors.

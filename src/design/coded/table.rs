@@ -86,7 +86,7 @@ impl NumbersAndFactors<'_> {
             for (factor, terms) in self.factors.iter().zip(&levels) {
                 for (row, value) in (chunk * CHUNK..).zip(&mut *values) {
                     if let Some(level) = factor.level(row).checked_sub(1) {
-                        *value += slopes[terms[level]];
+                        *value += factor.value(row) * slopes[terms[level]];
                     }
                 }
             }
@@ -106,7 +106,7 @@ impl NumbersAndFactors<'_> {
         for (factor, terms) in self.factors.iter().zip(levels) {
             for row in 0..n {
                 if let Some(level) = factor.level(row).checked_sub(1) {
-                    matrix[(row, terms[level])] = 1.0;
+                    matrix[(row, terms[level])] = factor.value(row);
                 }
             }
         }

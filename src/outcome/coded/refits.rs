@@ -225,7 +225,7 @@ impl<'d, 'x> CodedOutcomes<'d, 'x> {
             // An arm without events, say: an error that is the matrix's to word.
             _ => return Ok(None),
         };
-        let empty = self.design.empty_levels(&self.gradient(&parts.fitting));
+        let empty = self.design.empty_levels(&self.gradient(&parts.fitting), &parts.fitting);
         let n = parts.fitting.len();
         if empty.is_empty() {
             return Ok(Some(self.mean_of(parts, place, &fitted.as_flattened()[..n])));

@@ -37,7 +37,8 @@ impl Copies {
         let CodedData { given, treatment, outcome, sample_weight } = *data;
         let n = given.x.nrows();
         room_for(n, size_of::<f64>() * given.x.ncols() + BYTES_A_ROW)?;
-        let widest = given.factors.iter().max_by_key(|factor| factor.n_levels());
+        let plain = given.factors.iter().filter(|factor| factor.values().is_none());
+        let widest = plain.max_by_key(|factor| factor.n_levels());
         let order = by_arm_and_level(treatment, widest);
         let rows: Vec<usize> = order.iter().map(|row| *row as usize).collect();
         let asks_for_zero = |spec: &AdjustmentSpec| !spec.outcome_model.takes_any_origin();
@@ -120,6 +121,7 @@ impl Column<'_> {
     fn compared(&self, a: usize, b: usize) -> Ordering {
         match self {
             Self::Number(values) => by_size(values[a], values[b]),
+            Self::Levels(factor) if factor.values().is_some() => with_slopes(factor, a, b),
             Self::Levels(factor) => as_dummies(factor.level(a), factor.level(b)),
         }
     }
@@ -128,6 +130,18 @@ impl Column<'_> {
 /// The order of two levels by their dummies, of which the first level has none, and the second the earliest.
 fn as_dummies(a: usize, b: usize) -> Ordering {
     if a == 0 || b == 0 { a.cmp(&b) } else { b.cmp(&a) }
+}
+
+/// The order of two rows by dummies times their numbers: those of a number below zero stand before those of the first
+/// level, the earlier levels first.
+fn with_slopes(factor: &Factor, a: usize, b: usize) -> Ordering {
+    let place = |row: usize| {
+        let (level, value) = (factor.level(row), factor.value(row));
+        let from_last = (factor.n_levels() - level) as f64;
+        if level == 0 || value == 0.0 { (0.0, 0.0) } else { (value.signum() * from_last, value) }
+    };
+    let (a, b) = (place(a), place(b));
+    by_size(a.0, b.0).then(by_size(a.1, b.1))
 }
 
 /// The rows by what they hold, as it is of the matrix that these terms stand for in any other bootstrap.

@@ -5,6 +5,7 @@ use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 
+use crate::design::factors::Shape;
 use crate::python::errors::InvalidInputError;
 use crate::python::{arrays, words};
 use crate::score::covariance::Covariance;
@@ -22,7 +23,7 @@ type State<'py> = (
     usize,
     f64,
     f64,
-    (Option<Matrix<'py>>, Vec<usize>, Vec<usize>, String),
+    (Option<Matrix<'py>>, Vec<(usize, bool)>, Vec<usize>, String),
 );
 
 /// A covariance matrix: the diagonal, and two halves of a product, or nothing and the matrix itself.
@@ -47,7 +48,9 @@ pub fn read(state: &Bound<'_, PyAny>) -> PyResult<(PropensityFit, Py<PyArray1<f6
         gradient_norm: state.9,
         penalty: state.10,
         sandwich: sandwich.map(|found| covariance(&found).ok_or_else(broken)).transpose()?,
-        factors,
+        factors: (factors.into_iter())
+            .map(|(n_levels, has_slopes)| Shape { n_levels, has_slopes })
+            .collect(),
         after,
     };
     if !fit.is_whole() {
@@ -76,7 +79,7 @@ pub fn written<'py>(
         fit.penalty,
         (
             fit.sandwich.as_ref().map(|found| parts(py, found)),
-            fit.factors.clone(),
+            fit.factors.iter().map(|own| (own.n_levels, own.has_slopes)).collect(),
             fit.after.clone(),
             words::score_model_name(fit.link).to_owned(),
         ),

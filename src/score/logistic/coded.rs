@@ -5,6 +5,8 @@ mod likelihood;
 mod lone;
 mod refits;
 #[cfg(test)]
+mod slopes_tests;
+#[cfg(test)]
 mod tests;
 
 use ndarray::Array2;
@@ -54,7 +56,7 @@ pub fn fit_coded_with_scores(
         fit_with_scores(given.matrix().view(), treatment, row_weights, spec, monitor)
     };
     let (mut fit, scores) = found.map_or_else(by_matrix, Ok)?;
-    fit.factors = given.factors.iter().map(Factor::n_levels).collect();
+    fit.factors = given.factors.iter().map(Factor::shape).collect();
     fit.after = given.after.to_vec();
     Ok((fit, scores))
 }
@@ -95,14 +97,16 @@ fn fit_coded<'x, T>(
 ) -> Result<Option<T>> {
     let mut design = Coded::new(given, rows.sample_weight)?;
     if penalty == 0.0 {
-        design = design.without_empty_levels();
+        let Some(own) = design.unpenalized(rows.sample_weight) else { return Ok(None) };
+        design = own;
     }
     let likelihood = CodedLikelihood::new(&design, rows, penalty)?;
     if let Some(first) = likelihood.without_doubt(monitor)? {
         return finish(&likelihood, first).map(Some);
     }
     let collinear = design.collinear_levels(&likelihood.counts()?)?;
-    let design = design.without(&collinear);
+    let design = design.without(&collinear).apart(rows.sample_weight);
+    let Some(design) = design else { return Ok(None) };
     let likelihood = CodedLikelihood::new(&design, rows, penalty)?;
     let first = likelihood.without_doubt(monitor)?;
     first.map(|first| finish(&likelihood, first)).transpose()

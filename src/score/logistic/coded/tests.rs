@@ -4,13 +4,13 @@ use super::*;
 use crate::design::chunks::CHUNK;
 
 /// A number in [-1, 1) that has no pattern.
-fn noise(row: usize, salt: usize) -> f64 {
+pub(super) fn noise(row: usize, salt: usize) -> f64 {
     let mixed = (row * 2_654_435_761 + salt * 40_503) ^ (row >> 3);
     ((mixed.wrapping_mul(2_246_822_519) >> 7) & 0xffff) as f64 / 32_768.0 - 1.0
 }
 
 /// Levels of rows, so many of them, some rarer than others.
-fn factor(n: usize, n_levels: usize, salt: usize) -> Factor {
+pub(super) fn factor(n: usize, n_levels: usize, salt: usize) -> Factor {
     let level = |row: usize| {
         let share = noise(row, salt) / 2.0 + 0.5;
         (0..n_levels).rev().find(|k| share >= (*k as f64 / n_levels as f64).powi(2)).unwrap_or(0)
@@ -19,15 +19,15 @@ fn factor(n: usize, n_levels: usize, salt: usize) -> Factor {
     Factor::new(levels.view(), Some(n_levels)).unwrap()
 }
 
-struct Case {
-    x: Array2<f64>,
-    factors: Vec<Factor>,
-    after: Vec<usize>,
-    treatment: Vec<bool>,
+pub(super) struct Case {
+    pub x: Array2<f64>,
+    pub factors: Vec<Factor>,
+    pub after: Vec<usize>,
+    pub treatment: Vec<bool>,
 }
 
 impl Case {
-    fn new(x: Array2<f64>, factors: Vec<Factor>, after: Vec<usize>) -> Self {
+    pub fn new(x: Array2<f64>, factors: Vec<Factor>, after: Vec<usize>) -> Self {
         let eta = |row: usize| {
             let levels = factors.iter().map(|factor| (factor.level(row) as f64 * 1.3).sin() / 2.0);
             levels.sum::<f64>() + x.row(row).iter().map(|x| x / 4.0).sum::<f64>()
@@ -39,7 +39,7 @@ impl Case {
     }
 
     /// The fits to the codes and to the matrix of dummies are one and the same.
-    fn agrees(&self, penalty: f64, weight: Option<&[f64]>) -> PropensityFit {
+    pub fn agrees(&self, penalty: f64, weight: Option<&[f64]>) -> PropensityFit {
         let given =
             NumbersAndFactors { x: self.x.view(), factors: &self.factors, after: &self.after };
         let spec = PropensitySpec { penalty, ..PropensitySpec::default() };
@@ -73,7 +73,7 @@ fn assert_close(found: &[f64], expected: &[f64]) {
     }
 }
 
-fn numbers(n: usize, n_columns: usize) -> Array2<f64> {
+pub(super) fn numbers(n: usize, n_columns: usize) -> Array2<f64> {
     Array2::from_shape_fn((n, n_columns), |(row, k)| k as f64 / 2.0 + noise(row, k + 7))
 }
 
