@@ -7,6 +7,7 @@ from scipy import stats
 
 import propensity as ps
 from propensity.errors import InvalidInputError
+from propensity.frames import design as designs
 from propensity.weighting.left_out import WeightedRows, derivatives_of_weights, weights_at
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -140,10 +141,6 @@ def levels(df):
     return df.assign(level=pd.Categorical([f"v{i}" for i in np.arange(len(df)) % 40]))
 
 
-def _of_levels(df):
-    return ps.fit_propensity(df, treatment="t", covariates=["a", "level"], penalty=1.0)
-
-
 REFUSED = {
     "truncated": (lambda df, y, e: ps.ipw(df, **y, scores=e, truncate=0.95), "truncate="),
     "clustered": (lambda df, y, e: ps.ipw(df, **y, scores=e, cluster="c"), "rows of a cluster go together"),
@@ -151,13 +148,27 @@ REFUSED = {
         lambda df, y, _: ps.ipw(df, **y, scores=ps.fit_propensity(df, **ROLES, score_model="probit")),
         "logistic scores and for known ones; these are probit",
     ),
-    "levels": (
-        lambda df, y, _: ps.ipw(df, **y, scores=_of_levels(df)),
-        "so many levels that they stay codes",
-    ),
     "group": (lambda df, y, e: ps.ipw(df, **y, scores=e, by="g")["one"], "for all rows or with within=True"),
     "aipw": (lambda df, y, _: ps.aipw(df, **y, covariates=["a", "b"]), "worked out after ipw"),
 }
+
+
+@pytest.mark.parametrize("covariates", [["a", "level"], "a * level", "level:a + b"])
+@pytest.mark.parametrize("estimand", ["ATE", "ATT", "ATO"])
+def test_levels_that_stay_codes_leave_rows_out_as_their_columns_do(monkeypatch, covariates, estimand):
+    df = levels(drawn(600))
+    options = {"outcome": "y", "treatment": "t", "estimand": estimand}
+
+    def interval():
+        scores = ps.fit_propensity(df, treatment="t", covariates=covariates, penalty=1.0)
+        return len(scores.fit.factors), ps.ipw(df, **options, scores=scores).conf_int(se="jackknife")
+
+    n_coded, coded = interval()
+    monkeypatch.setattr(designs, "_MANY_TERMS", 10**9)
+    n_dense, dense = interval()
+    assert n_coded
+    assert not n_dense
+    assert coded == pytest.approx(dense, rel=1e-10)
 
 
 @pytest.mark.parametrize("name", REFUSED)

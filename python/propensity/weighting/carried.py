@@ -36,13 +36,11 @@ def _why_not(sample: Sample, scored: Scored, spec: IPW) -> str:
     """Say why rows cannot be left out; nothing where they can."""
     design, model = scored.design, scored.score_model
     is_other = design is not None and model != LOGISTIC
-    has_codes = design is not None and bool(design.factors)
     reasons = {
         "rows of a cluster go together": sample.clusters is not None,
         "bounds on weights, truncate=, are others without it": spec.truncate is not None,
         "cells hold several users each; take cells.expand()": sample.frequency is not None,
         f"that is worked out for logistic scores and for known ones; these are {model}": is_other,
-        "that is not worked out where a column has so many levels that they stay codes": has_codes,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from propensity.effects.coded_terms import standardized_matrix
+from propensity.effects.coded_terms import Standardized, column_sums, gram, quadratic, standardized
 from propensity.effects.coefficients import FittedTerms
 from propensity.effects.estimators import WeightingEstimand
 from propensity.frames.checks import Bools, Floats
@@ -58,15 +58,15 @@ class WeightedRows:
         s, there = self.sample_weight, self.sample_weight > 0
         e, y = np.where(there, self.scores, 0.5), np.where(there, self.outcome, 0.0)
         eta = np.log(e / (1 - e))
-        z, moved = self._steps(e)
-        own = weights_at(eta + (z * moved).sum(axis=1), self.treated, self.estimand)
+        steps = self._steps(e)
+        own = weights_at(eta + steps.own, self.treated, self.estimand)
         weights = derivatives_of_weights(eta, self.treated, self.estimand)
         found = np.empty((2, len(s)))
         for place, arm in enumerate((self.treated, ~self.treated)):
             of_arm = [s * arm * one for one in weights]
             rest = y - np.average(y, weights=of_arm[0])
             above, below = (
-                _moved_sums(of_arm, factor, z, moved) - s * arm * own * factor
+                steps.moved_sums(of_arm, factor) - s * arm * own * factor
                 for factor in (rest, np.ones(len(s)))
             )
             found[place] = above / below
@@ -74,28 +74,41 @@ class WeightedRows:
         found -= found[:, there].mean(axis=1, keepdims=True)
         return np.asarray(-np.where(there, found, 0.0) * math.sqrt((n - 1) / n) * len(s))
 
-    def _steps(self, e: Floats) -> tuple[Floats, Floats]:
-        """Give the terms (n, k) of the score, and how its coefficients move (n, k) without each row."""
+    def _steps(self, e: Floats) -> _Steps:
+        """Give how the coefficients of the score move without each row."""
         if self.x is None:
-            return np.ones((len(e), 1)), np.zeros((len(e), 1))
-        z, scale = standardized_matrix(self.x.x if isinstance(self.x, Design) else self.x)
+            return _Steps(np.ones((len(e), 1)), np.zeros((1, 1)), np.zeros(len(e)))
+        z, scale = standardized(self.x)
         spread = self.sample_weight * e * (1 - e)
         terms = FittedTerms.of(z, scale, self.sample_weight * (self.treated - e), spread, self.penalty)
-        moved = z @ terms.inverse
-        leverage = spread * (moved * z).sum(axis=1)
+        leverage = spread * quadratic(z, terms.inverse)
         held = np.where(leverage < _ALONE, 1 - leverage, np.inf)
-        return z, -(terms.residual / held)[:, None] * moved
+        return _Steps(z, terms.inverse, terms.residual / held)
 
 
-def _moved_sums(weights: list[Floats], factor: Floats, z: Floats, moved: Floats) -> Floats:
-    """Give sum w factor (n,) with coefficients moved as without each row: to the second order."""
-    w, slope, bend = weights
-    curve = z.T @ (z * (bend * factor)[:, None])
-    return np.asarray(
-        (w * factor).sum()
-        + moved @ (z.T @ (slope * factor))
-        + 0.5 * np.einsum("ij,jk,ik->i", moved, curve, moved)
-    )
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """How the coefficients move without each of n rows, -V z f: the z, V, and the f (n,)."""
+
+    z: Standardized
+    inverse: Floats
+    factor: Floats
+
+    @property
+    def own(self) -> Floats:
+        """How each row's log odds move (n,)."""
+        return -self.factor * quadratic(self.z, self.inverse)
+
+    def moved_sums(self, weights: list[Floats], values: Floats) -> Floats:
+        """Give sum w values (n,) with coefficients moved as without each row: to the second order."""
+        w, slope, bend = weights
+        gradient = column_sums(self.z, slope * values)
+        curve = self.inverse @ gram(self.z, bend * values) @ self.inverse
+        return np.asarray(
+            (w * values).sum()
+            - self.factor * (self.z @ (self.inverse @ gradient))
+            + 0.5 * self.factor**2 * quadratic(self.z, curve)
+        )
 
 
 def weights_at(eta: Floats, treated: Bools, estimand: WeightingEstimand) -> Floats:
