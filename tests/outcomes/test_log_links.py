@@ -163,6 +163,7 @@ def test_replicates_are_fits_to_rows_copied_as_often_as_they_were_drawn(rows, mo
         np.testing.assert_allclose(found[replicate], expected, rtol=0, atol=1e-8)
 
 
+@pytest.mark.filterwarnings("ignore:kind=:propensity.errors.IntervalWarning")  # so few replicates do here
 @pytest.mark.parametrize("model", MODELS)
 def test_studentized_and_bca_intervals_are_had(rows, model):
     spec = ps.AIPW("ATE", model)

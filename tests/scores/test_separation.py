@@ -252,7 +252,7 @@ def team():
     df = pd.DataFrame({"plan": rng.choice(["free", "pro"], 400)})
     df["t"] = rng.random(400) < 0.5
     df.loc[:39, ["plan", "t"]] = ["team", True]
-    df["y"] = 1.0 * df["t"] + 5.0 * (df["plan"] == "team")
+    df["y"] = 1.0 * df["t"] + 5.0 * (df["plan"] == "team") + 2.0 * (df["plan"] == "pro")
     return df
 
 

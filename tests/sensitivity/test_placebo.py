@@ -204,7 +204,8 @@ def test_placebo_is_a_result():
         ({"placebo_outcomes": "befor"}, InvalidInputError, "did you mean 'before'"),
         ({"placebo_outcomes": 3}, TypeError, "outcome: a column is given by its name"),
         ({"leave_out": ["before"]}, InvalidInputError, "leave_out: 'before' is not among the covariates"),
-        ({"leave_out": ["tier"], "estimator": "aipw"}, InvalidInputError, "a specification such as"),
+        ({"leave_out": ["tier"], "estimator": "aipw"}, InvalidInputError, r"estimator=ps.AIPW\(\)"),
+        ({"leave_out": ["tier"], "estimator": 3}, InvalidInputError, "a specification such as"),
         ({"leave_out": ["tier"], "level": 95}, InvalidInputError, "level must lie between"),
         (
             {"leave_out": ["tier"], "outcome": ["y", "before"]},

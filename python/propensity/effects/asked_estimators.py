@@ -47,6 +47,14 @@ def check_estimators(estimators: Sequence[Estimator], penalty: float) -> None:
         )
 
 
+def check_estimator(estimator: Estimator, penalty: float) -> None:
+    """Require one specification, and a score model for a penalty to act on."""
+    if not isinstance(estimator, Estimator):
+        line = _line_of([estimator], "estimator={}") or _no_specification(estimator)
+        raise InvalidInputError(f"estimator: {line}")
+    check_estimators([estimator], penalty)
+
+
 def _no_specification(given: object) -> str:
     """Say what is needed in place of something that specifies no estimator."""
     if isinstance(given, type) and issubclass(given, Estimator):
@@ -54,7 +62,7 @@ def _no_specification(given: object) -> str:
     return f"a specification such as IPW() is needed, not {given!r}"
 
 
-def _line_of(given: Sequence[object]) -> str:
+def _line_of(given: Sequence[object], line: str = "estimators=[{}]") -> str:
     """Write the specifications that are meant by what tables call them; empty where one is not known."""
     codes = dict(_codes())
     wanted = [one for one in given if one != _NAIVE]
@@ -69,7 +77,7 @@ def _line_of(given: Sequence[object]) -> str:
     names = [one for one in given if isinstance(one, str)]
     one, several = "is a word of tables; give what it stands", "are words of tables; give what they stand"
     are = one if len(names) == 1 else several
-    return f"{checks.listed(names)} {are} for: estimators=[{', '.join(each)}]"
+    return f"{checks.listed(names)} {are} for: {line.format(', '.join(each))}"
 
 
 def _codes() -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from propensity.effects import inference
-from propensity.effects.asked_estimators import check_estimators
+from propensity.effects.asked_estimators import check_estimator
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, Estimator
 from propensity.effects.subclass_specification import AnyMatching
@@ -205,7 +205,7 @@ def placebo(  # noqa: PLR0913 - each is a choice a user may have to make, by nam
     checks.one_outcome("placebo", outcome, treatment, covariates)
     checks.confidence_level(level)
     spec = AIPW() if estimator is None else estimator
-    check_estimators([spec], penalty)
+    check_estimator(spec, penalty)
     if isinstance(spec, AnyMatching) and cluster is not None:
         raise InvalidInputError("cluster: matching has no cluster; leave it out, or take another estimator")
     names = _placebo_names(placebo_outcomes, outcome)

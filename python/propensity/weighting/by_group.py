@@ -161,7 +161,8 @@ def weighted_arms(
 ) -> Means:
     """Give the weighted means of both arms as an effect is made of them, with the leverage of rows."""
     means = found.mean_treated, found.mean_control
-    y = sample.frame.outcome(outcome)
+    # Of its own: leverage is worked out when it is asked for, when the caller's column may hold other values.
+    y = sample.frame.outcome(outcome).copy()
     return Means(
         *means,
         found.influence_treated,
