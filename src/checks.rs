@@ -1,8 +1,10 @@
 //! What must hold of the arrays before anything is computed from them.
 
-use ndarray::ArrayView2;
-use rayon::prelude::*;
+use std::ops::Range;
 
+use ndarray::ArrayView2;
+
+use crate::design::chunks::by_chunk;
 use crate::error::{Error, Result, Rows};
 use crate::matrix::Matrix;
 use crate::units::frequency::whole;
@@ -17,12 +19,11 @@ const WIDEST: f64 = 1e150;
 
 const MOST_USERS: f64 = 9_007_199_254_740_992.0; // 2^53
 
-/// Values that a thread looks at together, without a branch between them.
-const PIECE: usize = 1 << 14;
-
-/// Whether something holds of all values, on all threads.
+/// Whether something holds of all values, looked at without a branch between them.
 fn all(values: &[f64], holds: impl Fn(&f64) -> bool + Sync) -> bool {
-    values.par_chunks(PIECE).all(|piece| piece.iter().fold(true, |all, value| all & holds(value)))
+    let of_rows =
+        |rows: Range<usize>| values[rows].iter().fold(true, |all, value| all & holds(value));
+    by_chunk(values.len(), of_rows).into_iter().all(|all| all)
 }
 
 /// # Errors
@@ -81,8 +82,8 @@ pub fn frequency(values: Option<&[f64]>, n_rows: usize) -> Result<()> {
 }
 
 fn at_least(fewest: usize, treatment: &[bool]) -> Result<()> {
-    let of_piece = |piece: &[bool]| piece.iter().filter(|treated| **treated).count();
-    let treated: usize = treatment.par_chunks(PIECE).map(of_piece).sum();
+    let of_rows = |rows: Range<usize>| treatment[rows].iter().filter(|treated| **treated).count();
+    let treated: usize = by_chunk(treatment.len(), of_rows).into_iter().sum();
     let control = treatment.len() - treated;
     if treated.min(control) < fewest {
         return Err(Error::EmptyArm { treated, control, fewest });
@@ -138,8 +139,9 @@ pub fn outcome(values: &[f64], n_rows: usize) -> Result<()> {
 /// [`Error::NotFinite`], [`Error::Extreme`].
 pub fn squarable(name: &'static str, values: &[f64]) -> Result<()> {
     finite(name, values)?;
-    let of_piece = |piece: &[f64]| piece.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
-    let largest = values.par_chunks(PIECE).map(of_piece).reduce(|| 0.0, f64::max);
+    let of_rows =
+        |rows: Range<usize>| values[rows].iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+    let largest = by_chunk(values.len(), of_rows).into_iter().fold(0.0, f64::max);
     if largest == 0.0 || (SMALLEST..=LARGEST).contains(&largest) {
         return Ok(());
     }

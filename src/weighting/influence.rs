@@ -3,6 +3,7 @@
 
 use rayon::prelude::*;
 
+use crate::design::chunks::by_chunk;
 use crate::design::covariates::{CHUNK, Covariates};
 use crate::design::rank::{in_doubt, presence};
 use crate::design::vectors::OnRows;
@@ -282,10 +283,7 @@ pub fn by_row(n: usize, number: impl Fn(usize) -> f64 + Send + Sync) -> Vec<f64>
 
 /// A sum over n rows by chunks, in their order, so that it does not depend on the number of threads.
 pub fn sum_by_row(n: usize, number: impl Fn(usize) -> f64 + Send + Sync) -> f64 {
-    let chunk = |first: usize| (first..n.min(first + CHUNK)).map(&number).sum::<f64>();
-    let chunks: Vec<f64> =
-        (0..n.div_ceil(CHUNK)).into_par_iter().map(|index| chunk(index * CHUNK)).collect();
-    chunks.iter().sum()
+    by_chunk(n, |rows| rows.map(&number).sum::<f64>()).iter().sum()
 }
 
 /// Make influence on a mean of what rows add to its equation: that of one user each, n / `target` times it, n the number

@@ -1,10 +1,10 @@
 //! The inverse-probability-weighted contrast: the difference of two weighted means (Hajek 1971), never
 //! Horvitz-Thompson's sums over n, which move when a constant is added to the outcome.
 
-use rayon::prelude::*;
+use std::ops::Range;
 
 use crate::checks;
-use crate::design::covariates::CHUNK;
+use crate::design::chunks::by_chunk;
 use crate::error::{Error, Result};
 use crate::kernels::{ArmSums, BLOCK, Tallies, contrast_sums};
 use crate::units::frequency::{RowWeights, users_of};
@@ -116,14 +116,11 @@ pub fn effective_size_of(
     weights: &[f64],
     frequency: Option<&[f64]>,
 ) -> f64 {
-    let of_chunk = |first: usize| {
-        let rows = first..weights.len().min(first + CHUNK);
+    let of_rows = |rows: Range<usize>| {
         let own = rows.filter(|row| treatment[*row] == arm);
         WeightSums::of(own.map(|row| (weights[row], users_of(frequency, row))))
     };
-    let chunks: Vec<WeightSums> =
-        (0..weights.len()).into_par_iter().step_by(CHUNK).map(of_chunk).collect();
-    chunks.into_iter().sum::<WeightSums>().effective_size()
+    by_chunk(weights.len(), of_rows).into_iter().sum::<WeightSums>().effective_size()
 }
 
 /// What the users of each row weigh together, shared out among them.
@@ -237,9 +234,7 @@ impl Contrast {
 
     /// Of rows as they are: by chunks, merged in their order.
     pub(super) fn of_rows(data: &IpwData<'_>, estimand: Estimand, bounds: Bounds) -> Self {
-        let n = data.outcome.len();
-        let chunk = |first: usize| {
-            let rows = first..n.min(first + CHUNK);
+        let of_rows = |rows: Range<usize>| {
             let units = Outcomes {
                 treatment: &data.treatment[rows.clone()],
                 outcome: &data.outcome[rows.clone()],
@@ -250,10 +245,8 @@ impl Contrast {
             contrast.add(&data.scores[rows], &units);
             contrast
         };
-        let chunks: Vec<Self> =
-            (0..n.div_ceil(CHUNK)).into_par_iter().map(|index| chunk(index * CHUNK)).collect();
         let mut total = Self::new(estimand);
-        for chunk in &chunks {
+        for chunk in &by_chunk(data.outcome.len(), of_rows) {
             total.merge(chunk);
         }
         total
