@@ -15,7 +15,7 @@ from propensity import core
 from propensity.frames import checks
 from propensity.frames.checks import Floats
 from propensity.scores.choice import LOGISTIC, require_score_model
-from propensity.scores.learners import ScoreWord
+from propensity.scores.own_models import ScoreWord
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin

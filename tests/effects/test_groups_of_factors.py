@@ -12,7 +12,7 @@ from propensity.effects.coded_terms import CodedTerms, gram, standardized, sums_
 from propensity.errors import OverlapError
 from propensity.frames import design as designs
 from propensity.frames.design import Design
-from propensity.scores.learners import Linear
+from propensity.scores.own_models import Linear
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 CLOSE = {"rtol": 1e-9, "atol": 1e-12}

@@ -10,7 +10,7 @@ import reference
 import stacked
 from propensity import core
 from propensity.errors import InvalidInputError
-from propensity.scores.learners import own_learner
+from propensity.scores.own_models import own_learner
 
 pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # not the question here
 

@@ -17,7 +17,8 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.scores.choice import LOGISTIC, ScoreChoice, require_outcome_model, require_outcome_word
 from propensity.scores.forest import Forest
-from propensity.scores.learners import Learner, ScoreWord, name_of
+from propensity.scores.learners import Learner, name_of
+from propensity.scores.own_models import ScoreWord
 
 WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 AdjustmentEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]

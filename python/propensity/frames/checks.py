@@ -62,7 +62,8 @@ def estimand(value: object, allowed: Sequence[str]) -> Any:
     name = value.upper() if isinstance(value, str) else value
     name = {"ATET": "ATT", "ATU": "ATC"}.get(name, name) if isinstance(name, str) else name
     if not isinstance(name, str) or name not in allowed:
-        hint = f"; weighting by scores has it: ps.ipw(..., estimand={name!r})" if isinstance(name, str) and name in _BY_WEIGHTS else ""
+        by_weights = isinstance(name, str) and name in _BY_WEIGHTS
+        hint = f"; weighting by scores has it: ps.ipw(..., estimand={name!r})" if by_weights else ""
         raise InvalidInputError(f"estimand must be one of {listed(allowed)}, not {value!r}{hint}")
     return name
 

@@ -16,7 +16,7 @@ import numpy as np
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.design import Design
 from propensity.matching.runs import Runs, distinct, spelled_out
-from propensity.scores.learners import least_squares_of_codes
+from propensity.scores.own_models import least_squares_of_codes
 
 _PAIRS_AT_ONCE = 4_000_000  # some 100 MB
 

@@ -17,9 +17,9 @@ from propensity.results.read_only import ReadOnly
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.equations import equations_of_scores
-from propensity.scores.learners import ScoreWord
 from propensity.scores.logistic import balance_terms_of, read_terms
 from propensity.scores.model import PropensityModel
+from propensity.scores.own_models import ScoreWord
 
 # Of the largest eigenvalue: below, a combination of standardized terms says what others say.
 _COLLINEAR = 1e-10

@@ -24,7 +24,7 @@ from propensity.matching.result import FRAME
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
 from propensity.scores.choice import LOGISTIC
-from propensity.scores.learners import ScoreWord
+from propensity.scores.own_models import ScoreWord
 
 _ON: Mapping[Space, str] = {
     "score": "score",

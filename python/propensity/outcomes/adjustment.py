@@ -28,7 +28,7 @@ from propensity.outcomes.models import Roles, require_known
 from propensity.outcomes.options import Options
 from propensity.outcomes.questions import Question
 from propensity.outcomes.within_groups import adjusted_within
-from propensity.scores.learners import ScoreWord
+from propensity.scores.own_models import ScoreWord
 
 
 class _IpwraOptions(Options, total=False):

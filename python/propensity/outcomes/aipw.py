@@ -31,7 +31,8 @@ from propensity.outcomes.split_scores import cross_fitted
 from propensity.outcomes.within_groups import adjusted_within
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.flexible import require_no_penalty
-from propensity.scores.learners import Learner, own_learner
+from propensity.scores.learners import Learner
+from propensity.scores.own_models import own_learner
 
 
 class _AipwOptions(SharedOptions, total=False):

@@ -20,7 +20,7 @@ from propensity.frames.grouping import Grouping
 from propensity.outcomes.adjusted import AdjustedEffects
 from propensity.outcomes.augmented import over_repeats, target_weights
 from propensity.outcomes.models import Study
-from propensity.scores.learners import OwnLearner, own_learner, score_of, slope_of
+from propensity.scores.own_models import OwnLearner, own_learner, score_of, slope_of
 from propensity.scores.scored import Scored
 from propensity.weighting.by_group import score_terms, slopes_of
 

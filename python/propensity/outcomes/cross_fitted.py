@@ -34,7 +34,8 @@ from propensity.outcomes.models import (
 from propensity.outcomes.outcome_learners import ByArm, origin_for, outcome_learner, predicted_outcomes
 from propensity.scores.cautions import score_cautions
 from propensity.scores.folds import Folds, Splits
-from propensity.scores.learners import Learner, Logistic, OwnLearner, seeded
+from propensity.scores.learners import Learner, seeded
+from propensity.scores.own_models import Logistic, OwnLearner
 from propensity.scores.scored import Scored, warn_of_left_out
 from propensity.weighting.doubts import weighting_cautions
 

@@ -27,9 +27,9 @@ from propensity.outcomes.models import Roles, Study
 from propensity.outcomes.questions import Question
 from propensity.outcomes.split_scores import split_of_given
 from propensity.scores.cross_fitted import CrossFittedScores
-from propensity.scores.learners import own_learner
 from propensity.scores.logistic import given_scores, require_other_columns, told_by_fit
 from propensity.scores.model import PropensityModel
+from propensity.scores.own_models import own_learner
 from propensity.scores.scored import FittedScores, Scored, ScoreRows
 from propensity.weighting.by_score import read_scored
 

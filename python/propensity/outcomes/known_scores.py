@@ -25,7 +25,8 @@ from propensity.outcomes.models import (
     require_modelled,
 )
 from propensity.outcomes.outcome_learners import require_inside
-from propensity.scores.learners import OwnLearner, own_learner, require_chances, score_of, slope_of
+from propensity.scores.learners import require_chances
+from propensity.scores.own_models import OwnLearner, own_learner, score_of, slope_of
 from propensity.scores.scored import Scored
 from propensity.weighting.doubts import weighting_cautions
 

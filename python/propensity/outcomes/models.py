@@ -26,7 +26,7 @@ from propensity.frames.tidying import Tidying
 from propensity.outcomes.extrapolation import naming_rows_outside
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.inputs import Inputs
-from propensity.scores.learners import ScoreWord
+from propensity.scores.own_models import ScoreWord
 from propensity.scores.scored import ScoreRows, warn_of_left_out
 
 

@@ -18,7 +18,8 @@ from propensity.scores.boosted import BoostedOutcomes
 from propensity.scores.boosting import Boosting
 from propensity.scores.crossfit import Target, cross_fit
 from propensity.scores.folds import Folds
-from propensity.scores.learners import Learner, Linear, OwnLearner, own_learner, require_chances
+from propensity.scores.learners import Learner, require_chances
+from propensity.scores.own_models import Linear, OwnLearner, own_learner
 
 ByArm: TypeAlias = dict[bool, Floats]
 """What each row's outcome (n,) would be, treated and not."""

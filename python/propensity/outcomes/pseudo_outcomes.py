@@ -17,7 +17,8 @@ from propensity.outcomes.cross_fitted import warn_of_cross_fitted_terms
 from propensity.outcomes.models import Roles, read_study
 from propensity.outcomes.split_scores import cross_fitted
 from propensity.scores.flexible import require_no_penalty
-from propensity.scores.learners import Learner, own_learner
+from propensity.scores.learners import Learner
+from propensity.scores.own_models import own_learner
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,8 @@ from propensity.effects.estimators import (
     RegressionAdjustment,
 )
 from propensity.effects.given_away import constant_cautions
-from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.metrics import Metrics
 from propensity.effects.sample import warn_once
-from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.columns import outcome_names
@@ -49,7 +47,7 @@ from propensity.resampling.refittable import require_refittable, score_model_of
 from propensity.resampling.replicated import result_of
 from propensity.resampling.result import BootstrapResult
 from propensity.resampling.several import BootstrapResults, runs_of_outcomes
-from propensity.scores.learners import ScoreWord
+from propensity.scores.own_models import ScoreWord
 from propensity.scores.scored import warn_of_left_out
 
 DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), IPW("ATT"))

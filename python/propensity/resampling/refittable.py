@@ -11,7 +11,7 @@ from propensity.effects.subclass_specification import CoarsenedMatching, Subclas
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.scores.choice import LOGISTIC
-from propensity.scores.learners import ScoreWord
+from propensity.scores.own_models import ScoreWord
 
 
 def require_refittable(estimators: Sequence[Estimator], resampling: str, *, weighted: bool) -> None:

@@ -13,7 +13,8 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.scores.boosting import Boosting
 from propensity.scores.forest import Forest
-from propensity.scores.learners import Learner, ScoreWord, name_of, require, require_classifier
+from propensity.scores.learners import Learner, name_of, require, require_classifier
+from propensity.scores.own_models import ScoreWord
 
 LOGISTIC: Final = "logistic"
 

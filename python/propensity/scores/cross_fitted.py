@@ -15,8 +15,8 @@ from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.native import AnyFrame, AnySeries, series_for, series_like
 from propensity.scores.folds import Folds, n_cut
 from propensity.scores.inputs import Intake
-from propensity.scores.learners import own_learner
 from propensity.scores.model import ModelScores
+from propensity.scores.own_models import own_learner
 from propensity.scores.quantiles import quantiles_of
 from propensity.scores.score_learners import FoldModels
 from propensity.scores.separation import Separation

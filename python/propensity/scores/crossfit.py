@@ -18,15 +18,8 @@ from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.design import Design
 from propensity.scores.folds import Folds
 from propensity.scores.inputs import Inputs
-from propensity.scores.learners import (
-    Given,
-    Learner,
-    OwnLearner,
-    fitted,
-    is_classifier,
-    name_of,
-    predicted,
-)
+from propensity.scores.learners import Given, Learner, fitted, is_classifier, name_of, predicted
+from propensity.scores.own_models import OwnLearner
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import numpy as np
 from propensity import core
 from propensity.frames.checks import Bools, Floats
 from propensity.scores.choice import LOGISTIC
-from propensity.scores.learners import ScoreWord
+from propensity.scores.own_models import ScoreWord
 
 
 def equations_of_scores(

@@ -7,7 +7,8 @@ from propensity.scores.boosted import BoostedScores
 from propensity.scores.boosting import Boosting
 from propensity.scores.choice import require_score_model
 from propensity.scores.forest import Forest
-from propensity.scores.learners import Learner, own_learner
+from propensity.scores.learners import Learner
+from propensity.scores.own_models import own_learner
 from propensity.scores.score_learners import Classifier, ScoreLearner
 
 

@@ -25,9 +25,10 @@ from propensity.scores.choice import LOGISTIC, ScoreChoice
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.flexible import Asked, cross_fitted_scores
 from propensity.scores.inputs import Inputs
-from propensity.scores.learners import Learner, ScoreWord
+from propensity.scores.learners import Learner
 from propensity.scores.logistic import named_model
 from propensity.scores.model import PropensityModel
+from propensity.scores.own_models import ScoreWord
 from propensity.scores.scored import ScoreRows, warn_of_left_out
 
 

@@ -22,7 +22,8 @@ from propensity.frames.native import AnyFrame, Column
 from propensity.frames.recipe import Recipe
 from propensity.frames.terms import Terms, make_design
 from propensity.frames.tidying import indicator_of, with_missing_level
-from propensity.scores.learners import Given, Learner, OwnLearner, reads_levels
+from propensity.scores.learners import Given, Learner, reads_levels
+from propensity.scores.own_models import OwnLearner
 
 
 @dataclass(frozen=True, eq=False)

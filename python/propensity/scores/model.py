@@ -22,7 +22,7 @@ from propensity.scores.separation import Separation
 
 if TYPE_CHECKING:
     from propensity.core import PropensityFit
-    from propensity.scores.learners import ScoreWord
+    from propensity.scores.own_models import ScoreWord
 
 
 class ModelScores(Shown):

@@ -13,14 +13,8 @@ from propensity.frames.checks import Floats, Rows
 from propensity.scores.crossfit import OutOfFold, Target, cross_fit
 from propensity.scores.folds import Folds, Splits
 from propensity.scores.inputs import Inputs
-from propensity.scores.learners import (
-    Learner,
-    Logistic,
-    name_of,
-    parts_of,
-    predicted,
-    seeded,
-)
+from propensity.scores.learners import Learner, name_of, parts_of, predicted, seeded
+from propensity.scores.own_models import Logistic
 from propensity.scores.scored import ScoreRows
 
 

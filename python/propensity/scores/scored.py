@@ -22,7 +22,7 @@ from propensity.frames.present import spread
 from propensity.frames.recipe import Recipe
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.inputs import Inputs
-from propensity.scores.learners import ScoreWord
+from propensity.scores.own_models import ScoreWord
 from propensity.scores.own_weights import own_weights_warning, refitted_estimand_of
 from propensity.scores.separation import Separation, find_separation
 

@@ -30,7 +30,7 @@ from propensity.outcomes.models import Roles, Study, places_of_rows, read_study,
 from propensity.resampling.failures import TOLERATED
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
 from propensity.scores.choice import LOGISTIC
-from propensity.scores.learners import ScoreWord
+from propensity.scores.own_models import ScoreWord
 from propensity.sensitivity.bounds_result import SensitivityBounds
 from propensity.sensitivity.gammas import read_gammas
 from propensity.sensitivity.hidden_rows import HiddenRows

@@ -19,7 +19,7 @@ from propensity.outcomes.cross_fitted import Predicted, cross_fitted_effects, ou
 from propensity.outcomes.models import Study
 from propensity.outcomes.outcome_learners import ByArm, origin_for
 from propensity.outcomes.split_scores import fitted_scores, split_of_fitted
-from propensity.scores.learners import own_learner
+from propensity.scores.own_models import own_learner
 from propensity.sensitivity.bias import DebiasedBias
 
 

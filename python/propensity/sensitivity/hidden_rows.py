@@ -12,7 +12,8 @@ from propensity.outcomes.augmented import averages_over
 from propensity.outcomes.models import Study, require_modelled
 from propensity.outcomes.outcome_learners import origin_for, predicted_outcomes
 from propensity.outcomes.split_scores import folds_of_outcomes
-from propensity.scores.learners import Linear, Logistic, own_learner, seeded
+from propensity.scores.learners import seeded
+from propensity.scores.own_models import Linear, Logistic, own_learner
 from propensity.sensitivity.debiased import fitted_outcomes
 from propensity.sensitivity.quantile_regression import check_loss, quantile_coefficients
 

@@ -22,7 +22,7 @@ from propensity.frames.terms import Covariates, without_columns
 from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.cross_fitted import warn_of_cross_fitted_terms
 from propensity.outcomes.models import Roles, Study, read_study
-from propensity.scores.learners import own_learner
+from propensity.scores.own_models import own_learner
 from propensity.scores.scored import warn_of_left_out
 from propensity.sensitivity.benchmarks import Benchmarks, read_benchmarks, read_multiples
 from propensity.sensitivity.bias import LinearBias

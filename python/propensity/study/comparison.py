@@ -54,9 +54,9 @@ from propensity.outcomes.split_scores import scores_in_study, split_of_fitted
 from propensity.scores.choice import LOGISTIC, ScoreChoice
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.flexible import Asked
-from propensity.scores.learners import ScoreWord, own_learner
 from propensity.scores.logistic import named_model
 from propensity.scores.model import ModelScores
+from propensity.scores.own_models import ScoreWord, own_learner
 from propensity.scores.scored import FittedScores, Scored, warn_of_left_out
 from propensity.weighting.balancing import BalancedSample
 from propensity.weighting.by_score import ScoredEffects, scored_out_of_sample

@@ -17,8 +17,8 @@ from propensity.effects.separate_groups import effects_within
 from propensity.errors import CollinearityWarning, InvalidInputError, SeparationWarning
 from propensity.frames.checks import Rows
 from propensity.scores.choice import LOGISTIC
-from propensity.scores.learners import ScoreWord
 from propensity.scores.model import PropensityModel
+from propensity.scores.own_models import ScoreWord
 from propensity.scores.scored import FittedScores, Scored, ScoreRows
 from propensity.weighting.by_group import groups_of
 
