@@ -27,7 +27,7 @@ from propensity import core
 from propensity.effects import inference
 from propensity.effects.arms import effective_sizes
 from propensity.effects.expected_weights import rows_behind_weights
-from propensity.effects.leverage import of_weighted_means
+from propensity.effects.leverage import SharesOfWeight
 from propensity.errors import InvalidInputError
 from published_worlds import Strength, li_thomas_li, lunceford_davidian
 from small_sample_worlds import SMALL_SAMPLE_WORLDS, truth_of
@@ -122,7 +122,7 @@ def signs_of(sample: Sample, estimand: Any, truth: float) -> dict[str, float]:
     found = core.ipw(y, t, scores, estimand=estimand, x=x, n_threads=1)
     influence = found.influence_treated - found.influence_control
     means = found.mean_treated, found.mean_control
-    corrected = influence + np.where(t, 1, -1) * of_weighted_means(found.weights, t, y, means).added()
+    corrected = influence + np.where(t, 1, -1) * SharesOfWeight(found.weights, t, y, means).added()
     own = inference.degrees_of_freedom(corrected)
     reach = inference.half_width(inference.std_error(corrected), 0.95, own)
     n_rows = np.array([t.sum(), (~t).sum()])

@@ -41,7 +41,7 @@ from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import Method
 from propensity.effects.expected_weights import rows_behind_weights
-from propensity.effects.leverage import USUAL, Correction, Leverage, of_weighted_means
+from propensity.effects.leverage import USUAL, Correction, Leverage, SharesOfWeight
 from propensity.errors import InvalidInputError
 from propensity.weighting.left_out import WeightedRows
 from small_sample_worlds import SMALL_SAMPLE_WORLDS, SmallWorld, truth_of
@@ -87,7 +87,7 @@ class Found:
     means: tuple[float, float]
     warned: bool
     influence: Floats | None = None
-    leverage: Leverage | None = None
+    leverage: Leverage | SharesOfWeight | None = None
     left_out: Floats | None = None
     error: float = math.nan
     weights: Floats | None = None
@@ -116,7 +116,7 @@ def answers_to(sample: Sample) -> Iterator[tuple[str, str, Found]]:
             yield name, estimand, Found((effect.mean_treated, effect.mean_control), warned, effect=effect)
 
 
-def _of_core(found: Any, warned: bool, leverage: Leverage | None = None) -> Found:
+def _of_core(found: Any, warned: bool, leverage: Leverage | SharesOfWeight | None = None) -> Found:
     influence = np.array([found.influence_treated, found.influence_control])
     return Found((found.mean_treated, found.mean_control), warned, influence, leverage)
 
@@ -175,7 +175,7 @@ def _weighted(sample: Sample, x: Floats, scores: Floats, estimand: Any) -> Found
     found = core.ipw(y, t, scores, estimand=estimand, x=x, n_threads=1)
     left_out = WeightedRows(x, 0.0, t, y, scores, np.ones(n), estimand).influence()
     warned = _warned(estimand, found, t, scores, sample.cluster is None)
-    leverage = of_weighted_means(found.weights, t, y, (found.mean_treated, found.mean_control))
+    leverage = SharesOfWeight(found.weights, t, y, (found.mean_treated, found.mean_control))
     return replace(_of_core(found, warned, leverage), left_out=left_out)
 
 

@@ -23,7 +23,7 @@ import pandas as pd
 from coverage_report import fill
 from propensity import core
 from propensity.effects import inference
-from propensity.effects.leverage import Leverage, of_weighted_means
+from propensity.effects.leverage import Leverage, SharesOfWeight
 from propensity.errors import InvalidInputError
 from world_rows import Bools, Floats, Rows, expit
 
@@ -58,7 +58,7 @@ def world(
     return np.asfortranarray(x), treated, x @ [1.0, 0.5] + EFFECT * treated + noise, cluster
 
 
-def _of(found: Any, leverage: Leverage, treated: Bools) -> tuple[float, Floats]:
+def _of(found: Any, leverage: Leverage | SharesOfWeight, treated: Bools) -> tuple[float, Floats]:
     influence = found.influence_treated - found.influence_control
     corrected = influence + np.where(treated, 1.0, -1.0) * leverage.added()
     return found.mean_treated - found.mean_control, corrected
@@ -72,7 +72,7 @@ def estimates(x: Floats, t: Bools, y: Floats) -> dict[str, tuple[float, Floats]]
     for estimand in estimands:
         weighted = core.ipw(y, t, scores, estimand=estimand, x=x, n_threads=1)
         means = weighted.mean_treated, weighted.mean_control
-        found[f"IPW {estimand}"] = _of(weighted, of_weighted_means(weighted.weights, t, y, means), t)
+        found[f"IPW {estimand}"] = _of(weighted, SharesOfWeight(weighted.weights, t, y, means), t)
         options: dict[str, Any] = {"method": "aipw", "estimand": estimand, "leverage": True, "n_threads": 1}
         adjusted = core.adjust(x, t, y, scores=scores, **options)
         assert adjusted.leverage is not None

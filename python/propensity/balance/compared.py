@@ -57,7 +57,7 @@ def table_of_rows(
     given = options | {"treatment": rows.treated, "weights": list(rows.weightings.values())}
     found, values = _terms_compared(rows, given)
     names = [*([] if rows.scores is None else [PROPENSITY]), *rows.recipe.names]
-    blocks = [(names, values)]
+    blocks: list[tuple[Sequence[str], Floats]] = [(names, values)]
     if squares or interactions:
         products = _products(rows, squares=squares, interactions=interactions)
         blocks += [(own, _measured(core.balance(columns, **given))) for own, columns in products]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypedDict, Unpack, get_args
+from typing import Any, TypedDict, Unpack, get_args
 
 import numpy as np
 import pandas as pd
@@ -321,7 +321,7 @@ def _differences(
     nothing = np.empty((len(treated), 0))
     given = [] if weights is None else [weights]
     for codes, terms, n_levels in design.plain:
-        coded = {"factors": [codes], "n_levels": np.array([n_levels])}
+        coded: dict[str, Any] = {"factors": [codes], "n_levels": np.array([n_levels])}
         levels = core.balance(nothing, treated, weights=given, **coded, **options)
         found[list(terms)] = levels.smd[:, -1]
     for terms in design.with_slopes:

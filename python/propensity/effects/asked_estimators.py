@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import get_args
+from typing import Any, get_args
 
 from propensity.effects.estimators import (
     AIPW,
@@ -83,7 +83,7 @@ def _line_of(given: Sequence[object], line: str = "estimators=[{}]") -> str:
 def _codes() -> Iterator[tuple[str, str]]:
     """Give the labels of specifications without options, in lower case, and the code of each."""
     adjusting, weighting, matching = map(get_args, (AdjustmentEstimand, WeightingEstimand, MatchingEstimand))
-    kinds: dict[type[Estimator], tuple[str, ...]] = {
+    kinds: dict[type[Any], tuple[str, ...]] = {
         IPW: weighting,
         AIPW: adjusting,
         IPWRA: adjusting,

@@ -206,8 +206,8 @@ def overlap(
     for name, rows in _groups(groups, sample.there):
         group = {} if groups is None else {_GROUP: name}
         if s is None and f is None:
-            for table, found in _described(core.overlap(e[rows], treated[rows]), name, group).items():
-                lines[table] += found
+            for table, own_lines in _described(core.overlap(e[rows], treated[rows]), name, group).items():
+                lines[table] += own_lines
             continue
         arms = _arms(rows, treated)
         present = {arm: own for arm, own in arms.items() if (own.any() if own.dtype == bool else len(own))}
@@ -362,7 +362,7 @@ def _tally(w: Floats, users: Floats | None) -> dict[str, float]:
     """Sum up the weights of an arm, each that of so many users."""
     total, n = (w.sum(), len(w)) if users is None else (w @ users, int(users.sum()))
     squares = w @ w if users is None else w**2 @ users
-    return _shares(n, total, squares, w.max(), _heaviest(w, users, -(-n // 100)))
+    return _shares(n, float(total), float(squares), w.max(), _heaviest(w, users, -(-n // 100)))
 
 
 def _heaviest(w: Floats, users: Floats | None, count: int) -> float:

@@ -66,7 +66,8 @@ def _moved(estimates: Estimates, label: str, table: pd.DataFrame) -> str:
     effect = estimates.effects.get(label)
     if not isinstance(effect, Effect):
         return f"could not be had ({estimates.failures.get(label, 'no such estimate')})"
-    p = float(table.loc[(estimates.outcome, label), "p_holm"])
+    adjusted: Any = table.loc[(estimates.outcome, label), "p_holm"]
+    p = float(adjusted)
     if math.isnan(p):
         return "is the same for all"
     unit, (low, high) = unit_of(effect), effect.conf_int()

@@ -209,7 +209,7 @@ class StudyInWords(Kept):
 
 
 def _of_one(study: Study, outcome: str) -> Study:
-    given = {"cluster": study.cluster, "seed": study.seed, "estimand": study.estimand}
+    given: dict[str, Any] = {"cluster": study.cluster, "seed": study.seed, "estimand": study.estimand}
     found = type(study)(study.df, outcome=outcome, **study._design, **study._weighted, **given)
     if "model" in study._kept:
         found._kept["model"] = study.model
