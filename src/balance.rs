@@ -145,19 +145,19 @@ pub fn balance(
         measured.collect::<Result<Vec<_>>>()
     };
     let mut others = measures(&columns, x)?.into_iter();
-    let (mut measured, mut n_others) = (Vec::new(), 0);
+    let (mut found, mut n_others) = (Vec::new(), 0);
     room_for(treatment.len(), compared.bytes_a_row())?;
     for (before, products) in compared.products() {
-        measured.extend(others.by_ref().take(before - n_others));
+        found.extend(others.by_ref().take(before - n_others));
         n_others = before;
         let compared = Compared::numbers(products.view());
-        measured.extend(measures(&compared.columns(treatment, &samples)?, &compared.x)?);
+        found.extend(measures(&compared.columns(treatment, &samples)?, &compared.x)?);
     }
-    measured.extend(others);
+    found.extend(others);
     let of_sample = |(s, sample): (usize, &Sample)| Balance {
         ess_treated: sample.ess[1],
         ess_control: sample.ess[0],
-        measures: measured.iter().map(|by_sample| by_sample[s]).collect(),
+        measures: found.iter().map(|by_sample| by_sample[s]).collect(),
     };
     Ok(samples.iter().enumerate().map(of_sample).collect())
 }

@@ -198,7 +198,9 @@ impl Cholesky {
                     add(&mut into[..=k], -lower[row * size + k], earlier);
                 }
                 into[row] = 1.0;
-                into.iter_mut().for_each(|entry| *entry = self.divide(*entry, row));
+                for entry in &mut into {
+                    *entry = self.divide(*entry, row);
+                }
                 panel.push(into);
             }
             for (mut row, values) in own.rows_mut().into_iter().skip(first).zip(&panel) {
@@ -239,11 +241,11 @@ impl Cholesky {
     }
 }
 
-fn part<'a>(
-    mut matrix: ArrayView2<'a, f64>,
+fn part(
+    mut matrix: ArrayView2<'_, f64>,
     rows: Range<usize>,
     columns: Range<usize>,
-) -> ArrayView2<'a, f64> {
+) -> ArrayView2<'_, f64> {
     matrix.slice_axis_inplace(Axis(0), Slice::from(rows));
     matrix.slice_axis_inplace(Axis(1), Slice::from(columns));
     matrix

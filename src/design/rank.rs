@@ -150,6 +150,7 @@ fn unit(x: &Matrix<'_>, column: usize) -> f64 {
 }
 
 /// The same of values by themselves.
+#[must_use]
 pub fn unit_of(values: &[f64]) -> f64 {
     #[allow(clippy::cast_possible_truncation, clippy::float_cmp)]
     // whether it is the same is the question

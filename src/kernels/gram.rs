@@ -80,14 +80,14 @@ fn weigh<S: Simd, T: Real>(simd: S, spread: &[T; BLOCK], columns: &Tile<T>, into
 
 /// The sums of products of each of these columns with each of those.
 #[inline(always)]
-fn products<S: Simd, T: Real>(simd: S, these: &Tile<T>, those: &Tile<T>) -> [[f64; TILE]; TILE] {
+fn products<S: Simd, T: Real>(simd: S, down: &Tile<T>, across: &Tile<T>) -> [[f64; TILE]; TILE] {
     if S::REGISTER_COUNT >= MANY_REGISTERS {
-        return some_products::<S, T, TILE>(simd, these, those);
+        return some_products::<S, T, TILE>(simd, down, across);
     }
-    let (halves, _) = these.as_chunks::<{ TILE / 2 }>();
+    let (halves, _) = down.as_chunks::<{ TILE / 2 }>();
     let mut sums = [[0.0; TILE]; TILE];
     for (sums, half) in sums.chunks_exact_mut(TILE / 2).zip(halves) {
-        sums.copy_from_slice(&some_products::<S, T, { TILE / 2 }>(simd, half, those));
+        sums.copy_from_slice(&some_products::<S, T, { TILE / 2 }>(simd, half, across));
     }
     sums
 }
@@ -95,14 +95,14 @@ fn products<S: Simd, T: Real>(simd: S, these: &Tile<T>, those: &Tile<T>) -> [[f6
 #[inline(always)]
 fn some_products<S: Simd, T: Real, const R: usize>(
     simd: S,
-    these: &[[T; BLOCK]; R],
-    those: &Tile<T>,
+    down: &[[T; BLOCK]; R],
+    across: &Tile<T>,
 ) -> [[f64; TILE]; R] {
     let length = BLOCK / T::lanes::<S>();
-    let mut rows = [T::vectors::<S>(&these[0]); R];
-    let mut columns = [T::vectors::<S>(&those[0]); TILE];
-    rows.iter_mut().zip(these).for_each(|(row, lane)| *row = &T::vectors::<S>(lane)[..length]);
-    columns.iter_mut().zip(those).for_each(|(own, lane)| *own = &T::vectors::<S>(lane)[..length]);
+    let mut rows = [T::vectors::<S>(&down[0]); R];
+    let mut columns = [T::vectors::<S>(&across[0]); TILE];
+    rows.iter_mut().zip(down).for_each(|(row, lane)| *row = &T::vectors::<S>(lane)[..length]);
+    columns.iter_mut().zip(across).for_each(|(own, lane)| *own = &T::vectors::<S>(lane)[..length]);
     let mut sums = [[T::splat(simd, T::default()); TILE]; R];
     for i in 0..length {
         for r in 0..R {

@@ -45,7 +45,9 @@ impl Bands {
         let per_width = if high > low { CELLS as f64 / (high - low) } else { 0.0 };
         let mut bands = Self { low, per_width, band_of: Vec::new(), sizes: vec![0] };
         let mut counts = vec![0; CELLS];
-        values.iter().for_each(|value| counts[bands.cell(*value)] += 1);
+        for value in values {
+            counts[bands.cell(*value)] += 1;
+        }
         let mut band = 0;
         for count in counts {
             if bands.sizes[usize::from(band)] >= size {
@@ -255,7 +257,9 @@ impl SortedBands {
         begins.resize(first + band.len().max(1) + 1, 0);
         begins[first] = from as u32;
         let next = &mut begins[first + 1..];
-        band.iter().for_each(|one| next[buckets.of(one.value)] += 1);
+        for one in band {
+            next[buckets.of(one.value)] += 1;
+        }
         let (mut place, mut most) = (from as u32, 0);
         for count in next.iter_mut() {
             most = most.max(*count);

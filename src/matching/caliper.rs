@@ -16,6 +16,7 @@ impl NearestSpec {
     }
 
     /// The same where the moments of all rows' values are known.
+    #[must_use]
     pub fn width_of(&self, moments: &Moments) -> f64 {
         let deviation = || moments.sample_variance().sqrt();
         self.caliper.map_or(f64::INFINITY, |caliper| caliper * deviation())

@@ -180,7 +180,7 @@ impl<'a, 'x, 's> Models<'a, 'x, 's> {
             Arms { values, fitted, moved, means }
         });
         let arms: Vec<Arms<'_>> = arms.collect();
-        let mut influence = self.influence(&arms)?.into_iter();
+        let mut influence = self.influence(&arms).into_iter();
         monitor.check()?;
         let mut found = Vec::with_capacity(outcomes.len());
         for (place, Measured { origin, .. }) in outcomes.iter().enumerate() {
@@ -262,7 +262,7 @@ impl<'a, 'x, 's> Models<'a, 'x, 's> {
 
     /// The influence of each row on the means: w { g (m - mean) + k (y - m) }, and what it does through the outcome model,
     /// whose coefficients move by H^-1 w r x, and through the scores.
-    fn influence(&self, arms: &[Arms<'_>]) -> Result<Vec<Vec<f64>>> {
+    fn influence(&self, arms: &[Arms<'_>]) -> Vec<Vec<f64>> {
         let (rows, n) = (self.rows, self.rows.treatment.len());
         let model = rows.spec.outcome_model;
         let add_own = |which: usize, first: usize, influence: &mut [f64]| {
@@ -294,7 +294,7 @@ impl<'a, 'x, 's> Models<'a, 'x, 's> {
         };
         let RowWeights { total, frequency, .. } = self.data.row_weights;
         let of_one = |added| of_one_user(added, self.target, total, frequency);
-        Ok(added.into_iter().map(of_one).collect())
+        added.into_iter().map(of_one).collect()
     }
 
     /// What a row's residual adds to the equation of the mean of its own arm, directly and through the model.

@@ -63,7 +63,9 @@ impl Pipeline<'_, '_> {
         }
         self.spec.link.scores_in_place(values);
         if quantity == Quantity::Logit {
-            values.iter_mut().for_each(|score| *score = Link::Logit.linear_predictor(*score));
+            for score in values {
+                *score = Link::Logit.linear_predictor(*score);
+            }
         }
     }
 }

@@ -246,7 +246,9 @@ impl ScoreModel<'_> {
             }
         };
         let mut directions = self.covariates.gradients(count, &slopes);
-        directions.iter_mut().for_each(|direction| self.information.solve(direction));
+        for direction in &mut directions {
+            self.information.solve(direction);
+        }
         self.covariates.linears(&directions, &|which, first, influence| {
             influence.iter_mut().zip(&self.residual[first..]).for_each(|(x, r)| *x *= r);
             finish(which, first, influence);

@@ -163,6 +163,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::cast_possible_truncation)] // rows are few
     fn cells_of_interactions_are_raised_by_themselves() {
         let n = 500;
         let (a, b) = (|row: usize| row as u32 % 5, |row: usize| row as u32 / 5 % 3);

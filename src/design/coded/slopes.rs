@@ -242,18 +242,20 @@ impl Coded<'_> {
         if let Some(number) = main
             && sums[0][1] == 0.0
         {
-            let last = terms.iter().rev().find(|term| !left_out.contains(term))?;
-            left_out.push(*last);
+            let latest = terms.iter().rev().find(|term| !left_out.contains(term))?;
+            left_out.push(*latest);
             if self.places[*number] > terms[0] {
                 return None;
             }
         }
         let Some(first) = left_out.iter().min() else { return Some(()) };
-        let earlier = within.as_ref().map(|within| &self.levels[within.factor]);
-        if !earlier?.iter().all(|term| term < first) {
+        let before = within.as_ref().map(|within| &self.levels[within.factor]);
+        if !before?.iter().all(|term| term < first) {
             return None; // it may be they that are left out
         }
-        left_out.iter().for_each(|term| explained[*term] = true);
+        for term in &left_out {
+            explained[*term] = true;
+        }
         Some(())
     }
 

@@ -121,7 +121,9 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
                 let [mut eta, mut residual, mut spread] = [[0.0; BLOCK]; 3];
                 linear_predictor(beta, columns, &mut eta);
                 logistic_residuals(&eta, trials, successes, &mut residual, &mut spread);
-                spread.iter_mut().for_each(|own| *own *= per_mean);
+                for own in &mut spread {
+                    *own *= per_mean;
+                }
                 equations.add_products_in_single(columns, &residual, &spread, room);
             },
             |(sum, _), (other, _)| sum.merge(other),
