@@ -53,7 +53,8 @@ fn numbers_far_from_zero_are_measured_within_levels() {
     let own = times(&b, |row| x[(row, 0)]);
     let mut case = Case::new(x, vec![a, b, own, far], vec![0, 0, 1, 1]);
     case.treatment = (0..n).map(|row| noise(row, 77) + noise(row, 4) > 0.1).collect();
-    let found = case.agrees(0.0, None);
+    // Levels and slopes of numbers so far away are nearly collinear: the inverse of the matrix has fewer digits.
+    let found = case.agrees_but_for_covariances(0.0, None, 1e-10);
     assert!(found.aliased.is_empty());
 }
 
