@@ -35,7 +35,8 @@ def users():
 def test_the_loop_estimates_what_the_package_estimates(users):
     by_loop = by_hand._estimates(users, **ROLES)
     # scikit-learn's default is a penalty of 1, and its solver stops early.
-    boot = ps.bootstrap(users, **ROLES, penalty=1.0, n_reps=2, seed=1, progress=False)
+    estimators = [ps.IPW("ATE"), ps.IPW("ATT"), ps.NearestNeighbors("ATT")]
+    boot = ps.bootstrap(users, **ROLES, estimators=estimators, penalty=1.0, n_reps=2, seed=1, progress=False)
     assert_allclose(by_loop[:2], boot.estimates.iloc[:2], atol=1e-4)
     # Where several neighbours are as near, it takes one of them.
     assert by_loop[2] == pytest.approx(boot.estimates.iloc[2], abs=0.02)
