@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
@@ -198,6 +199,18 @@ def test_sums_of_others_and_constants_are_told(messy):
     messy.loc[4_999, "total"] += 0.001
     again = ps.check(messy, treatment="t", covariates=["age", "seats", "total"])
     assert not [one for one in again if "a sum" in one.finding]
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_levels_of_a_type_that_fixes_them_are_put_together(messy, library):
+    levels = ["de", "is", "us"]
+    df = messy.astype({"country": pd.CategoricalDtype(levels)})
+    if library == "polars":
+        df = pl.from_pandas(messy).with_columns(pl.col("country").cast(pl.Enum(levels)))
+    (told,) = (one for one in ps.check(df, treatment="t", covariates=["country"]) if one.column == "country")
+    scope = {"df": df, "pl": pl}
+    exec(told.remedy.split("put them together: ")[1].split(";")[0], scope)
+    assert set(scope["df"]["country"]) == {"us", "de", "other"}
 
 
 def test_outcome_out_of_its_range_and_rare_events_are_told(messy):

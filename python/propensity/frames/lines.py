@@ -298,8 +298,9 @@ class Subject:
         among = f"pc.is_in({self._values}, pa.array({list(levels)!r}))"
         return self._becomes(
             {
-                "pandas": f"{self._values}.replace({to})",
-                "polars": f"{self._values}.replace({to})",
+                # A type of fixed levels has no room for one more.
+                "pandas": f"{self._values}.astype(object).replace({to})",
+                "polars": f"{self._values}.cast(pl.String).replace({to})",
                 "pyarrow": f"pc.if_else({among}, {into!r}, {self._values})",
             }[self.library]
         )
