@@ -219,9 +219,9 @@ fn put(
     }
 }
 
-/// Numbers a row of the sums of a level: s, s z and r, and room up to what the widest vectors hold.
+/// Numbers a row of the sums of a level: s, s z and r, and room up to a multiple of four.
 fn stride(design: &Coded<'_>) -> usize {
-    (design.places.len() + 2).next_multiple_of(8)
+    (design.places.len() + 2).next_multiple_of(4)
 }
 
 fn product(lane: &Lane, values: &Lane) -> Lane {
