@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 BUDGET = Path(__file__).with_suffix(".json")
@@ -71,8 +73,10 @@ def table(counts: Mapping[str, int], budget: Mapping[str, int]) -> str:
 
 
 def count(program: str) -> dict[str, int]:
-    """Count the instructions of every kernel that the program knows."""
-    return {kernel: _count(program, kernel) for kernel in _output(program).split()}
+    """Count the instructions of every kernel that the program knows, on all processors at once."""
+    kernels = _output(program).split()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(kernels, pool.map(lambda kernel: _count(program, kernel), kernels), strict=True))
 
 
 def _count(program: str, kernel: str) -> int:

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 
 import fuzz
 
-CALLS, SEED = 20_000, 1_000_000
+CALLS, SEED = 10_000, 1_000_000
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit of memory to be had there")

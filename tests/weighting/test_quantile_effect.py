@@ -192,7 +192,7 @@ def test_interval_of_a_median_holds_what_it_promises():
         t = rng.random(400) < reference.expit(0.7 * x)
         df = pd.DataFrame({"x": x, "t": t, "y": x + t + rng.normal(size=400)})
         found = ps.quantile_effect(
-            df, outcome="y", treatment="t", covariates=["x"], q=0.5, n_reps=200, progress=False
+            df, outcome="y", treatment="t", covariates=["x"], q=0.5, n_reps=100, progress=False
         )
         low, high = found.table[["conf_low", "conf_high"]].to_numpy()[0]
         held.append(low < 1 < high)
