@@ -147,7 +147,7 @@ def test_interval_that_holds_no_effect_has_no_critical_gamma():
     y = np.where(np.arange(60) % 2, 1.0, -1.0)
     found = ps.sensitivity_bounds(df.assign(y=y), **ROLES)
     assert math.isnan(found.critical_gamma)
-    assert "its 95% interval holds none already" in str(found)
+    assert "its 95% interval includes zero already" in str(found)
 
 
 def test_tutorial(logs):

@@ -267,10 +267,10 @@ class _Bounding:
     def _critical(
         self, found: core.SensitivityBounds, end: int, tail: float, gammas: tuple[float, ...]
     ) -> tuple[float, float]:
-        """Give the gammas from which the interval, and the bounds, hold no effect."""
+        """Give the gammas from which the interval, and the bounds, include zero."""
         if self.sharp:
             return self._searched(found, end, tail, gammas)
-        # An interval holds no effect where more than the tail of the replicates' ends are beyond it, and each
+        # An interval includes zero where more than the tail of the replicates' ends are beyond it, and each
         # of these gets there at a gamma of its own.
         of_replicates = found.critical_replicates[:, end]
         of_replicates = np.sort(of_replicates[~np.isnan(of_replicates)])

@@ -48,7 +48,7 @@ class EValue(Answer):
         The risk ratio that it would need, at the least, with both the treatment and the outcome (given the
         covariates adjusted for) to move the estimate to no effect. 1 where there is none to explain.
     limit : float
-        The same for the end of the interval nearest to no effect: 1 where the interval holds no effect, and
+        The same for the end of the interval nearest to no effect: 1 where the interval includes no effect, and
         NaN where none was given.
     ratio, ratio_low, ratio_high : float
         The estimate and its interval as a risk ratio, or about one.
@@ -128,7 +128,7 @@ class EValue(Answer):
         if math.isnan(self.limit):
             return words
         if self.limit == 1.0:
-            return f"{words}, 1 for the interval, which holds no effect already"
+            return f"{words}, 1 for the interval, which includes a ratio of 1 already"
         return f"{words}, {self.limit:.2f} for the interval"
 
     def _headline(self) -> str:

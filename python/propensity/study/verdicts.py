@@ -104,8 +104,12 @@ def _hidden(study: Study) -> str:
         found = study.sensitivity()
     except InvalidInputError as error:
         return f"no E-value: {error}"
-    if math.isnan(found.limit) or found.limit <= 1:
-        return "the interval holds no effect, so that there is none to explain away"
+    if math.isnan(found.limit):
+        return "there is no interval whose end could be explained away"
+    if found.limit <= 1:
+        low, high = study.effect.conf_int()
+        which = "the interval" if low <= 0 <= high else "the interval of the percent"
+        return f"{which} includes zero, so that there may be no effect to explain away"
     return (
         f"a confounder that was not measured would need risk ratios of {found.point:.2f} with both treatment "
         f"and outcome to explain the estimate away, of {found.limit:.2f} for the end of the interval"
