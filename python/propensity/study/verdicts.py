@@ -9,6 +9,7 @@ import pandas as pd
 
 from propensity.balance.result import THRESHOLD
 from propensity.balance.summary import balance_summary
+from propensity.effects.cautions import HEAVY_TAILS
 from propensity.errors import (
     BalanceWarning,
     CalibrationWarning,
@@ -48,9 +49,11 @@ def _overlap(study: Study) -> tuple[str, str]:
         for arm, row in weights.iterrows()
     )
     said = f"weighting leaves an effective sample of {worth} rows"
+    tails = [caution.partition("; ")[0] for caution in cautions if caution.startswith(HEAVY_TAILS)]
+    cautions = [caution for caution in cautions if not caution.startswith(HEAVY_TAILS)]
     if cautions:
         return DOUBTFUL, f"{said}; {cautions[0].partition('; ')[0]}"
-    return HOLDS, f"{said}, and no row carries much of the weight"
+    return HOLDS, "; but ".join([f"{said}, and no row carries much of the weight", *tails])
 
 
 def _balance(study: Study) -> tuple[str, str]:
