@@ -119,7 +119,10 @@ def test_few_rows_that_carry_the_variance_are_told():
         return lambda: n_rows
 
     (caution,) = carried("ATE", rows, 9.4, on(20.0))
-    assert "few rows carry the variance of 'spend' (df 9): where weights are as uneven as these scores" in str(caution)
+    assert (
+        "few rows carry the variance of 'spend' (df 9): where weights are as uneven as these scores"
+        in str(caution)
+    )
     assert "about 20 do, and the smaller arm has 100" in str(caution)
     assert carried("ATE", rows, 60.0, on(20.0)) == ()  # enough carry it
     assert carried("ATE", rows, 9.4, on(22.6)) == ()  # weights are even, for so small an arm
@@ -141,7 +144,9 @@ def test_values_far_out_are_told_apart_from_heavy_weights():
     spend = np.exp(2 * rng.normal(size=n))
     spend[:6] *= 300
     rare = (rng.random(n) < 0.002).astype(int)
-    df = pd.DataFrame({"x": x, "t": t, "visits": rng.normal(size=n), "spend": spend, "rare": rare, "sessions": 1})
+    df = pd.DataFrame(
+        {"x": x, "t": t, "visits": rng.normal(size=n), "spend": spend, "rare": rare, "sessions": 1}
+    )
     roles = {"treatment": "t", "outcome": ["visits", "spend", "rare"]}
     model = ps.fit_propensity(df, treatment="t", covariates=["x"])
     with warnings.catch_warnings():

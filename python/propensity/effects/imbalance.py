@@ -322,11 +322,12 @@ def _past(
 def _products(balance_terms: BalanceTerms, looks: Sequence[_Look], among: Sequence[int]) -> dict[str, _Which]:
     """Give the squares and products of some terms by name, as `balance` names them."""
     binary = np.all([((look.z == 0) | (look.z == 1)).all(axis=1) for look in looks], axis=0)
+    factors = balance_terms.factors | {name for name, k in balance_terms.all_names.items() if binary[k[0]]}
     found: dict[str, _Which] = {}
     for one, other in combinations_with_replacement(among, 2):
         names = balance_terms.names[one], balance_terms.names[other]
         if one == other and not binary[one]:
             found[f"{names[0]}^2"] = (one, one)
-        elif one != other and balance_terms.origins[one] != balance_terms.origins[other]:
+        elif one != other and not balance_terms.hold_one_factor(one, other, factors):
             found[":".join(names)] = (one, other)
     return {name: which for name, which in found.items() if name not in balance_terms.all_names}

@@ -193,7 +193,9 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     scored = read_scored(sample, scores)
     doubts = once(ipw_doubts(sample, scored, spec))
     if by is not None and within:
-        return weighted_within(measured, by, scores, partial(_difference, spec, metrics.per), estimand, contrast)
+        return weighted_within(
+            measured, by, scores, partial(_difference, spec, metrics.per), estimand, contrast
+        )
     if by is not None:
         weighed = weighed_by(sample, measured.only_outcome, scored, spec)
         groups = groups_of(measured, by)

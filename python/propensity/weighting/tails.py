@@ -10,7 +10,11 @@ from propensity.effects.expected_weights import effective_number
 from propensity.effects.sample import Sample
 from propensity.frames.checks import Bools, Floats
 
-_BOUNDS = {"winsorize=0.99": (0.0, 0.99), "winsorize=(0.01, 0.99)": (0.01, 0.99), "winsorize=0.95": (0.0, 0.95)}
+_BOUNDS = {
+    "winsorize=0.99": (0.0, 0.99),
+    "winsorize=(0.01, 0.99)": (0.01, 0.99),
+    "winsorize=0.95": (0.0, 0.95),
+}
 """What is tried of the quantiles that a user may ask for, the least first."""
 
 _BEFORE = "bound the column before, for with per= there is no winsorize="
