@@ -112,6 +112,13 @@ class BalanceTerms(ReadOnly):
             self.factors | other.factors,
         )
 
+    def columns_of(self, k: int) -> list[str]:
+        """Give the columns that one is made of; none of the scores, and where that is not known."""
+        if k >= len(self.names):
+            k -= len(self.names)
+            k = list(self.first.values())[k][0] if k < len(self.first) else -1
+        return sorted(self.sources[k]) if self.sources and k >= 0 else []
+
     def hold_one_factor(self, one: int, other: int, factors: frozenset[str]) -> bool:
         """Whether two terms are of one term of a formula, or hold levels of one of these columns."""
         if self.origins[one] == self.origins[other]:

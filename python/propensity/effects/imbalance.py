@@ -50,13 +50,17 @@ _LARGEST = 1e70  # beyond, squares of products are out of a float64's range
 
 @dataclass(frozen=True)
 class Imbalance:
-    """What is past the threshold: the worst by name, with the SMD after and before, and how many."""
+    """What is past the threshold: the worst by name, with the SMD after and before, and how many.
+
+    `columns` are what the worst are made of, in their order, where that is known.
+    """
 
     worst: tuple[tuple[str, float, float], ...]
     n_past: int
     n_terms: int
     n_past_products: int
     n_products: int
+    columns: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         figures = ", ".join(
@@ -126,6 +130,9 @@ def find_imbalance(
         len(balance_terms.all_names),
         len(past),
         len(products),
+        tuple(
+            column for which in named for k in dict.fromkeys(which) for column in balance_terms.columns_of(k)
+        ),
     )
 
 
