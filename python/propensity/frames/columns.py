@@ -27,6 +27,7 @@ from propensity.frames.labels import read as label_reader
 from propensity.frames.labels import read_amount_narrow
 from propensity.frames.lines import Subject, drop_line, library_of
 from propensity.frames.native import AnyFrame, AnySeries, Column
+from propensity.frames.one_column import one_column
 from propensity.frames.rowwise import Reader, floats, read_values
 
 if TYPE_CHECKING:
@@ -417,7 +418,7 @@ def _given(values: object, data: AnyFrame, index: pd.Index[Any], role: str) -> t
     if isinstance(data, CountedRows) and not isinstance(values, str):
         role, by_cell = _given(values, data.cells, data.cells.index, role)
         return role, by_cell.iloc[data.of_cell]
-    checks.one_column(role, values, len(index))
+    one_column(role, values, len(index))
     if isinstance(values, str):
         return f"column '{values}'", read_column(data, values, reader)
     return role, read_values(values, index, role, reader)

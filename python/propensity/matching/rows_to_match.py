@@ -33,8 +33,8 @@ from propensity.matching.cautions import (
 )
 from propensity.matching.estimated_scores import EstimatedScores, read_score_terms
 from propensity.matching.inputs import MatchingInputs, on_scores
-from propensity.matching.remedies import Remedy, Worst, neighbor_remedy
 from propensity.matching.rematching import MatchAgain, Rematching
+from propensity.matching.remedies import Remedy, Worst, neighbor_remedy
 from propensity.scores.logistic import given_scores, read_scores
 from propensity.scores.model import ModelScores
 

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias, get_args
 
 import pandas as pd
 
+from propensity.calls.elsewhere import elsewhere
 from propensity.calls.keywords import answered
 from propensity.calls.warned import warn
 from propensity.effects import inference
@@ -244,10 +245,9 @@ def _require_number(estimate: object, contrast: str) -> None:
     if hasattr(estimate, "e_value"):
         raise TypeError("estimate: a published number is needed; an effect knows its own: effect.e_value()")
     if type(estimate).__module__.startswith("propensity."):
-        raise TypeError(
-            "estimate: a published number is needed; each of these effects knows its own: "
-            "{name: effects[name].e_value() for name in effects}"
-        )
+        line = elsewhere(estimate, "e_value")
+        own = f"; each of these effects knows its own: {line}" if line else ""
+        raise TypeError(f"estimate: a published number is needed{own}")
     if contrast != "difference" and checks.is_real(estimate) and estimate <= 0:
         raise InvalidInputError(
             f"estimate must be a finite number greater than 0, not {estimate!r}, for a {contrast}; a "

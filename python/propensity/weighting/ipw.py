@@ -177,7 +177,7 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     spec = IPW(estimand, truncate=truncate)
     contrast = checks.word("contrast", contrast, get_args(Contrast))
     require_groups(by, within=within)
-    metrics = Metrics(outcome, per, winsorize)
+    metrics = Metrics(outcome, per, winsorize, "ipw")
     measured = metrics.measured(
         read_sample(
             df,

@@ -160,7 +160,7 @@ def weighted_effect(  # noqa: PLR0913 - each is a choice a user may have to make
     +0.23, standard error 0.02
     """
     contrast = checks.word("contrast", contrast, get_args(Contrast))
-    whose, metrics = _estimand(weights, estimand), Metrics(outcome, per, winsorize)
+    whose, metrics = _estimand(weights, estimand), Metrics(outcome, per, winsorize, "weighted_effect")
     measured = metrics.measured(
         read_sample(
             df,
