@@ -70,9 +70,7 @@ def _summed_up(told: dict[int, str], groups: Grouping) -> str:
     def own_numbers(own: list[str]) -> str:
         return f" ({', '.join(own[slot] for slot in varying)})" if varying else ""
 
-    named = _named(
-        [groups.name(place) + own_numbers(own) for place, own in zip(told, numbers, strict=True)]
-    )
+    named = _named([groups.name(place) + own_numbers(own) for place, own in zip(told, numbers, strict=True)])
     slots = iter(range(len(numbers[0])))
 
     def from_to(found: re.Match[str]) -> str:

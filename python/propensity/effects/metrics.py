@@ -20,8 +20,8 @@ from propensity.effects.sample import Sample, for_each_outcome
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
-from propensity.frames.columns import outcome_names
 from propensity.frames.grouping import Grouping
+from propensity.frames.outcome_names import outcome_names
 from propensity.scores.quantiles import quantiles_by_share
 
 Winsorize: TypeAlias = float | tuple[float, float] | None

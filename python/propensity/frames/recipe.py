@@ -10,10 +10,10 @@ import pandas as pd
 
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, formulas, kinds
-from propensity.frames import design as designs
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import Frame, open_frame
 from propensity.frames.design import Design
+from propensity.frames.laid_out import of_list
 from propensity.frames.native import AnyFrame, Column
 from propensity.frames.present import spread_design, those_there
 from propensity.frames.tidying import Tidied
@@ -201,4 +201,4 @@ def laid_out(columns: Mapping[str, Column], frame: Frame, *, all_levels: bool) -
     """Lay out columns as they are, and require numbers to be finite."""
     formulas.require_finite_columns(columns, frame.index)
     own = isinstance(frame.native, pd.DataFrame)  # others' columns are not written to
-    return designs.of_list(columns, len(frame.index), all_levels=all_levels, own=own)
+    return of_list(columns, len(frame.index), all_levels=all_levels, own=own)

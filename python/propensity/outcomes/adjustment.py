@@ -16,8 +16,8 @@ from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
-from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame
+from propensity.frames.outcome_names import outcome_names
 from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates, parse_covariates
 from propensity.frames.tidying import Missing, Tidying

@@ -16,10 +16,10 @@ from propensity.effects.sample import Sample, read_sample, rows_there
 from propensity.errors import SeparationError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame, column_names
 from propensity.frames.one_column import NOT_TWO_WAYS
 from propensity.frames.order import places_by_content
+from propensity.frames.outcome_names import outcome_names
 from propensity.frames.recipe import Recipe
 from propensity.frames.terms import Covariates, parse_covariates
 from propensity.frames.tidied_frame import all_tidied

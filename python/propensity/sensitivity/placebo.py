@@ -17,9 +17,9 @@ from propensity.effects.subclass_specification import AnyMatching
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
-from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame
 from propensity.frames.one_column import one_outcome
+from propensity.frames.outcome_names import outcome_names
 from propensity.frames.terms import Covariates, parse_covariates, without_columns
 from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import Roles

@@ -27,9 +27,9 @@ from propensity.errors import (
     OverlapError,
     SeparationError,
 )
-from propensity.frames.columns import outcome_names
 from propensity.frames.counted_rows import as_cells
 from propensity.frames.native import AnyFrame
+from propensity.frames.outcome_names import outcome_names
 from propensity.frames.terms import parse_covariates
 from propensity.matching.coarsened import coarsened
 from propensity.matching.full import find_subclasses

@@ -13,9 +13,9 @@ from propensity.effects.sample import Sample, read_sample, warn_once
 from propensity.effects.several import Effects
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
-from propensity.frames.columns import outcome_names
 from propensity.frames.grouping import require_groups
 from propensity.frames.native import AnyFrame
+from propensity.frames.outcome_names import outcome_names
 from propensity.frames.takes_cells import takes_cells
 from propensity.scores.logistic import (
     given_scores,

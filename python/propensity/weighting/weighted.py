@@ -23,8 +23,8 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
-from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame
+from propensity.frames.outcome_names import outcome_names
 from propensity.frames.takes_cells import takes_cells
 from propensity.weighting.by_group import (
     group_rows,
