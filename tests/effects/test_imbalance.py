@@ -177,7 +177,7 @@ def test_estimates_with_outcome_models_are_not_sent_to_outcome_models(lalonde, k
     [
         (
             lambda df, model, _: ps.match_nn(df, treatment="treat", scores=model),
-            "try a caliper on 'age' (caliper={'age': 0.2}), or on the scores (caliper=0.2), or matches within ",
+            "try a caliper on 'age' (caliper={'age': 0.2}), or on the scores (caliper=0.2), or matches",
         ),
         (
             lambda df, model, _: ps.match_nn(df, treatment="treat", scores=model, caliper=2.0),

@@ -29,8 +29,8 @@ def products_by_name(
     """Give the columns to be multiplied by the name of their product, each term's square first.
 
     Levels of one categorical exclude each other, and the columns of one spline stand for one variable: what
-    is of one term is not multiplied, nor are terms that hold levels of one factor, as "tier" and "tier:visits"
-    of a formula: their product is 0, or the second of them.
+    is of one term is not multiplied, nor are terms that hold levels of one factor, as a formula's "tier" and
+    "tier:visits": their product is 0, or the second of them.
     """
     names, origins, sources = recipe.names, recipe.origins, recipe.sources
     binary = [_is_binary(design.parts(one), design.n_rows) for one in range(len(names))]

@@ -73,7 +73,7 @@ def _of_parts(holder: Any, name: str, variable: str) -> str:
 
 
 def _asked_with(member: object) -> str:
-    """Write what a method is called with: nothing but what it cannot do without; empty for what is no method."""
+    """Write what a method cannot be called without, in its parentheses; empty for what is no method."""
     if not inspect.isfunction(member):
         return ""
     _, *taken = inspect.signature(member).parameters.values()

@@ -196,15 +196,16 @@ def carried_cautions(
     if bounds and n_behind >= _FEW_CARRY:
         return (
             SmallSampleWarning(
-                f"{HEAVY_TAILS} of '{outcome}': {carry} (df {df:,.0f}), for values that are far out rather than for their "
-                f"weights, which rest on about {n_behind:,.0f}; {narrow}; look at these rows, and {bounds}{wider}"
+                f"{HEAVY_TAILS} of '{outcome}': {carry} (df {df:,.0f}), for values that are far out rather "
+                f"than for their weights, which rest on about {n_behind:,.0f}; {narrow}; look at these rows, "
+                f"and {bounds}{wider}"
             ),
         )
     beside = f"; values are far out too: {bounds}" if bounds else ""
     return (
         OverlapWarning(
-            f"{carry} of '{outcome}' (df {df:,.0f}): where weights are as uneven as these scores make them, about {n_behind:,.0f} do, and "
-            f"the smaller arm has {min(n_rows):,}; {narrow}; take aipw, weights that balance (fit_weights), "
+            f"{carry} of '{outcome}' (df {df:,.0f}): where weights are as uneven as these scores make them, "
+            f"about {n_behind:,.0f} do, and the smaller arm has {min(n_rows):,}; {narrow}; take aipw, weights that balance (fit_weights), "
             f'or estimand="ATO" for the effect where the arms overlap{wider}{beside}'
         ),
     )

@@ -39,9 +39,9 @@ def told_of_groups(cautions: Sequence[Sequence[Warning]], groups: Grouping) -> t
             kind = type(caution), _NUMBER.sub("#", str(caution))
             by_kind.setdefault(kind, {}).setdefault(place, str(caution))
     alike: dict[tuple[type[Warning], str], list[dict[int, str]]] = {}
-    for (kind, words), told in by_kind.items():
-        alike.setdefault((kind, _OWN.split(words)[0]), []).append(told)
-    return tuple(kind(words) for (kind, _), ways in alike.items() for words in _of_ways(ways, groups))
+    for (category, words), told in by_kind.items():
+        alike.setdefault((category, _OWN.split(words)[0]), []).append(told)
+    return tuple(category(words) for (category, _), ways in alike.items() for words in _of_ways(ways, groups))
 
 
 def _of_ways(ways: Sequence[dict[int, str]], groups: Grouping) -> list[str]:

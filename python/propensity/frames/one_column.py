@@ -1,4 +1,4 @@
-"""What has to be one column or one outcome, and is given as several: said with the line that asks for each."""
+"""What has to be one column or one outcome, and is given as several: the line that asks for each."""
 
 from __future__ import annotations
 

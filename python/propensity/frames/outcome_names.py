@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
+import numpy as np
 import pandas as pd
 
 from propensity.errors import InvalidInputError

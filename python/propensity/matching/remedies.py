@@ -56,7 +56,8 @@ def caliper_remedy(spec: Matching, amount: str | None, *, scored: bool) -> str:
     if known:
         more = "" if amount is None or amount in known else f", or one on {amount!r} beside it"
         if more and spec.caliper_unit != "raw":
-            more += f" (caliper={ {**known, amount: _WIDTH}!r})"
+            both = {**known, str(amount): _WIDTH}
+            more += f" (caliper={both!r})"
         return f"a narrower caliper{more}"
     on_scores = f"caliper={_WIDTH}" if scored else f"scores=ps.fit_propensity(...), caliper={_WIDTH}"
     if amount is None:

@@ -49,7 +49,7 @@ class EValue(Answer):
         The risk ratio that it would need, at the least, with both the treatment and the outcome (given the
         covariates adjusted for) to move the estimate to no effect. 1 where there is none to explain.
     limit : float
-        The same for the end of the interval nearest to no effect: 1 where the interval includes no effect, and
+        The same for the end of the interval nearest to no effect: 1 where the interval includes it, and
         NaN where none was given.
     ratio, ratio_low, ratio_high : float
         The estimate and its interval as a risk ratio, or about one.

@@ -231,7 +231,7 @@ def _cautions(study: Study) -> list[str]:
 
 
 def call_of(study: Study, by: Sequence[str] | None = None) -> str:
-    """Write the call that makes the study, and with groups that were asked for the one that makes the report."""
+    """Write the call that makes the study, and where groups were asked for the report of them."""
     outcome: Any = study.outcomes[0] if len(study.outcomes) == 1 else list(study.outcomes)
     covariates = study.covariates if isinstance(study.covariates, str) else list(study.columns)
     options = {
