@@ -205,8 +205,9 @@ def carried_cautions(
     return (
         OverlapWarning(
             f"{carry} of '{outcome}' (df {df:,.0f}): where weights are as uneven as these scores make them, "
-            f"about {n_behind:,.0f} do, and the smaller arm has {min(n_rows):,}; {narrow}; take aipw, weights that balance (fit_weights), "
-            f'or estimand="ATO" for the effect where the arms overlap{wider}{beside}'
+            f"about {n_behind:,.0f} do, and the smaller arm has {min(n_rows):,}; {narrow}; take aipw, "
+            'weights that balance (fit_weights), or estimand="ATO" for the effect where the arms '
+            f"overlap{wider}{beside}"
         ),
     )
 
