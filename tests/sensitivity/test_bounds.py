@@ -313,7 +313,7 @@ def test_failed_replicates_are_told():
         ({"sharp": "yes"}, InvalidInputError, "sharp must be True or False"),
         ({"n_reps": 1}, InvalidInputError, "n_reps must be"),
         ({"penalty": -1.0}, InvalidInputError, "penalty must be"),
-        ({"outcome": ["y", "x"]}, TypeError, "outcome: a column is given by its name"),
+        ({"outcome": ["y", "x"]}, TypeError, "outcome: sensitivity_bounds takes one outcome; for several"),
         ({"n_boot": 10}, TypeError, "n_boot= is called n_reps= here"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -246,6 +247,8 @@ def _require_number(estimate: object, contrast: str) -> None:
         raise TypeError("estimate: a published number is needed; an effect knows its own: effect.e_value()")
     if type(estimate).__module__.startswith("propensity."):
         line = elsewhere(estimate, "e_value")
+        if re.fullmatch(r"effects\[[^]]*\]\.e_value\(\)", line):
+            line = "{name: effects[name].e_value() for name in effects}"
         own = f"; each of these effects knows its own: {line}" if line else ""
         raise TypeError(f"estimate: a published number is needed{own}")
     if contrast != "difference" and checks.is_real(estimate) and estimate <= 0:
