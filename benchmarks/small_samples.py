@@ -185,7 +185,7 @@ def _warned(estimand: str, found: core.WeightedEstimate, t: Bools, scores: Float
     if independent:
         df = inference.degrees_of_freedom(found.influence_treated - found.influence_control)
         behind = partial(rows_behind_weights, scores, estimand)
-        told = (*told, *carried_cautions(estimand, n_rows, df, behind))
+        told = (*told, *carried_cautions(estimand, n_rows, df, behind, outcome="y"))
     return bool(told) or _few(ess, t)
 
 

@@ -188,7 +188,8 @@ class OverlapWarning(UserWarning):
 class SmallSampleWarning(UserWarning):
     """An arm, or the number of clusters, is so small that standard errors tend to come out too small.
 
-    Or an arm has the same outcome throughout, of which a standard error knows nothing.
+    Or few rows with values far out carry the variance, or an arm has the same outcome throughout, of which a
+    standard error knows nothing.
 
     Examples
     --------

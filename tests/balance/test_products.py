@@ -76,6 +76,35 @@ def test_products_have_the_smd_of_the_products_made_by_hand(people, denominator,
     assert [found[name] for name in made] == pytest.approx(rows[list(made)].tolist(), rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("formula", "expected"),
+    [
+        ("tier*age", {"age^2", *(f"age:tier[{level}]:age" for level in "abc")}),
+        ("tier:flag + tier + flag", set()),
+        ("C(tier) + tier", set()),
+        ("flag*age", {"age^2", "age:flag:age", "flag:age^2"}),
+    ],
+)
+def test_levels_of_a_factor_are_not_multiplied_by_terms_that_hold_one(people, formula, expected):
+    """Their product is 0, or the second of them."""
+    table = ps.balance(people, treatment="t", covariates=formula).table
+    expected = expected | ({f"tier[{level}]:age^2" for level in "abc"} if formula == "tier*age" else set())
+    assert set(table.attrs["products"]["unadjusted"]) == expected
+    assert ps.balance_summary(table)["n_products"].tolist() == [len(expected)]
+
+
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")
+@pytest.mark.filterwarnings("ignore::propensity.errors.OverlapWarning")
+def test_caution_counts_products_of_no_levels_of_one_factor(people):
+    people["age"] += 30 * people["t"]
+    model = ps.fit_propensity(people, treatment="t", covariates="tier*age")
+    effect = ps.ipw(people, outcome="sign", treatment="t", scores=model)
+
+    told = " ".join(map(str, effect.cautions))
+    assert "of 5 squares and products" in told  # of the levels that have terms of their own
+    assert ":tier[b]:tier" not in told
+
+
 def test_summary_tells_the_worst_and_how_many_are_past(people):
     table = ps.balance(people, **DESIGN, weights={"weighted": "w"}, scores=np.full(900, 0.4)).table
     found = ps.balance_summary(table, smd=0.03)

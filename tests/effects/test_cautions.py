@@ -1,5 +1,6 @@
 """Cautions: of scores that cannot be right, of few rows for many terms, and one advice at a time."""
 
+import functools
 import warnings
 
 import numpy as np
@@ -112,22 +113,58 @@ def test_few_rows_for_many_terms_are_told(wide, estimate):
 def test_few_rows_that_carry_the_variance_are_told():
     rows = (100, 5_000)
 
+    carried = functools.partial(carried_cautions, outcome="spend")
+
     def on(n_rows):
         return lambda: n_rows
 
-    (caution,) = carried_cautions("ATE", rows, 9.4, on(20.0))
-    assert "few rows carry the variance (df 9): where weights are as uneven as these scores" in str(caution)
+    (caution,) = carried("ATE", rows, 9.4, on(20.0))
+    assert (
+        "few rows carry the variance of 'spend' (df 9): where weights are as uneven as these scores"
+        in str(caution)
+    )
     assert "about 20 do, and the smaller arm has 100" in str(caution)
-    assert carried_cautions("ATE", rows, 60.0, on(20.0)) == ()  # enough carry it
-    assert carried_cautions("ATE", rows, 9.4, on(22.6)) == ()  # weights are even, for so small an arm
-    assert carried_cautions("ATT", rows, 9.4, on(8.1)) == ()
+    assert carried("ATE", rows, 60.0, on(20.0)) == ()  # enough carry it
+    assert carried("ATE", rows, 9.4, on(22.6)) == ()  # weights are even, for so small an arm
+    assert carried("ATT", rows, 9.4, on(8.1)) == ()
     for estimand in ("ATT", "ATC"):
-        assert len(carried_cautions(estimand, rows, 9.4, on(7.9))) == 1
-    assert carried_cautions("ATO", rows, 9.4, on(1.0)) == ()  # its weights have a bound
+        assert len(carried(estimand, rows, 9.4, on(7.9))) == 1
+    assert carried("ATO", rows, 9.4, on(1.0)) == ()  # its weights have a bound
     told = [ps.errors.OverlapWarning("little overlap: of few")]
-    assert carried_cautions("ATE", rows, 9.4, on(20.0), told) == ()
+    assert carried("ATE", rows, 9.4, on(20.0), told) == ()
     assert "jackknife" in str(caution)
-    assert "jackknife" not in str(carried_cautions("ATE", rows, 9.4, on(20.0), jackknife=False)[0])
+    assert "jackknife" not in str(carried("ATE", rows, 9.4, on(20.0), jackknife=False)[0])
+
+
+def test_values_far_out_are_told_apart_from_heavy_weights():
+    rng = np.random.default_rng(2)
+    n = 4_000
+    x = rng.normal(size=n)
+    t = rng.random(n) < 1 / (1 + np.exp(-1.1 * x))
+    spend = np.exp(2 * rng.normal(size=n))
+    spend[:6] *= 300
+    rare = (rng.random(n) < 0.002).astype(int)
+    df = pd.DataFrame(
+        {"x": x, "t": t, "visits": rng.normal(size=n), "spend": spend, "rare": rare, "sessions": 1}
+    )
+    roles = {"treatment": "t", "outcome": ["visits", "spend", "rare"]}
+    model = ps.fit_propensity(df, treatment="t", covariates=["x"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        effects = ps.ipw(df, **roles, scores=model)
+        study = ps.Study(df, **roles, covariates=["x"]).on("spend")
+        ratio = ps.ipw(df, outcome="spend", per="sessions", treatment="t", scores=model)
+    (caution,) = effects["spend"].cautions
+    assert isinstance(caution, ps.errors.SmallSampleWarning)
+    assert str(caution).startswith("heavy tails of 'spend': few rows carry the variance (df")
+    assert "winsorize=0.99" in str(caution)
+    assert study.verdicts().loc["overlap", "verdict"] == "holds"
+    assert "heavy tails of 'spend'" in study.verdicts().loc["overlap", "reason"]
+    (of_events,) = effects["rare"].cautions  # of which bounds would leave nothing
+    assert isinstance(of_events, OverlapWarning)
+    assert str(of_events).startswith("few rows carry the variance of 'rare' (df")
+    assert "winsorize" not in str(of_events)
+    assert "bound the column before, for with per=" in str(ratio.cautions[0])
 
 
 def test_rows_that_weights_rest_on_are_those_of_many_samples():

@@ -1,6 +1,8 @@
 """Effects by group: the stacked twin, what groups add up to, tables, and groups that have no effect."""
 
 import pickle
+import re
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -510,6 +512,28 @@ def test_what_groups_have_in_common_is_said_once():
         "g = x1: the arms differ by 0.1 in x1",
         "g = x2: the arms differ by 0.1 in x2",
     ]
+
+
+def test_many_groups_with_words_of_their_own_are_told_once_for_each_kind():
+    rng = np.random.default_rng(2)
+    n = 4_000
+    columns = {name: rng.normal(size=n) for name in ("a", "b", "c")}
+    country = np.char.add("c", (60 * rng.random(n) ** 2).astype(int).astype(str))
+    treated = rng.random(n) < 1 / (1 + np.exp(-columns["a"]))
+    df = pd.DataFrame({**columns, "t": treated, "country": country, "y": rng.normal(size=n)})
+    df["same"] = df["a"] * df["b"]
+    model = ps.fit_propensity(df, treatment="t", covariates=["a", "b", "c", "same"])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        effects = ps.ipw(df, outcome="y", treatment="t", scores=model, by="country", within=True)
+    told = [f"{one.category.__name__} {str(one.message).partition(': ')[2][:40]}" for one in caught]
+    assert len(told) <= 8, told
+    (words,) = [str(one.message) for one in caught if "the arms still differ" in str(one.message)]
+    assert re.match(r"country = \w+; country = \w+; country = \w+ and \d+ others: as of country = ", words)
+    assert words.endswith("; the table has the note of each group")
+    notes = effects.to_frame()["note"]
+    n_differing = notes.str.contains("the arms still differ").sum()
+    assert f" and {n_differing - 3} others: as of" in words
 
 
 @pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning")

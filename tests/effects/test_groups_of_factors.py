@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 import propensity as ps
 from propensity.effects.coded_terms import CodedTerms, gram, standardized, sums_within
 from propensity.errors import OverlapError
-from propensity.frames import design as designs
+from propensity.frames import laid_out
 from propensity.frames.design import Design
 from propensity.scores.own_models import Linear
 
@@ -51,7 +51,7 @@ def both(call):
     """What a call gives by codes, and by the matrix; codes make no matrix of all rows."""
     with pytest.MonkeyPatch.context() as patch:
         coded = call()
-        patch.setattr(designs, "_MANY_TERMS", 10**9)
+        patch.setattr(laid_out, "_MANY_TERMS", 10**9)
         return coded, call()
 
 

@@ -177,15 +177,15 @@ def test_estimates_with_outcome_models_are_not_sent_to_outcome_models(lalonde, k
     [
         (
             lambda df, model, _: ps.match_nn(df, treatment="treat", scores=model),
-            "set a caliper (caliper=0.2), match",
+            "try a caliper on 'age' (caliper={'age': 0.2}), or on the scores (caliper=0.2), or matches",
         ),
         (
             lambda df, model, _: ps.match_nn(df, treatment="treat", scores=model, caliper=2.0),
-            "set a narrower caliper, match",
+            "try a narrower caliper, or one on 'age' beside it (caliper={'scores': 2.0, 'age': 0.2}), or",
         ),
         (
             lambda df, model, _: ps.match_full(df, treatment="treat", scores=model),
-            "set a caliper (caliper=0.2), or",
+            "try a caliper on 'age' (caliper={'age': 0.2}), or on the scores (caliper=0.2), and then look at",
         ),
         (
             lambda df, model, _: ps.subclassify(df, treatment="treat", scores=model, n_subclasses=3),

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import propensity as ps
 from propensity.errors import CollinearityWarning, InvalidInputError
-from propensity.frames import design as designs
+from propensity.frames import laid_out
 from propensity.frames.columns import open_frame
 from propensity.frames.terms import make_design, parse_covariates
 
@@ -55,7 +55,7 @@ def rows(seed, n_a, n_b, n_k, n=150):
 
 def design_of(df, formula, *, all_levels=False, many=0):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(designs, "_MANY_TERMS", many)
+        patch.setattr(laid_out, "_MANY_TERMS", many)
         terms = parse_covariates(formula, df)
         return make_design(open_frame(df, covariates=terms.columns), terms, all_levels=all_levels)
 
@@ -87,7 +87,7 @@ def test_codes_stand_for_the_columns_of_formulaic(seed, n_a, n_b, n_k, formula):
     assert coded.varies(range(coded.n_terms)) == dense.varies(range(coded.n_terms)) == varies
     new = df.iloc[:20].sample(frac=1.0, random_state=seed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(designs, "_MANY_TERMS", 0)
+        patch.setattr(laid_out, "_MANY_TERMS", 0)
         again = recipe.design(new)[0]
     assert_allclose(again.x, expected.loc[new.index], rtol=1e-12, atol=1e-12)
     assert again.n_levels == coded.n_levels
@@ -129,9 +129,9 @@ def users():
 def both(call):
     """What a call gives by codes, and by the matrix."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(designs, "_MANY_TERMS", 10)
+        patch.setattr(laid_out, "_MANY_TERMS", 10)
         coded = call()
-        patch.setattr(designs, "_MANY_TERMS", 10**9)
+        patch.setattr(laid_out, "_MANY_TERMS", 10**9)
         return coded, call()
 
 
@@ -216,7 +216,7 @@ def test_every_number_is_that_of_the_matrix_in_any_world(seed, n_a, n_b, n_k, fo
             found[name] = both(ask)
         except InvalidInputError as error:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(designs, "_MANY_TERMS", 10**9)
+                patch.setattr(laid_out, "_MANY_TERMS", 10**9)
                 with pytest.raises(type(error), match=re.escape(str(error))):
                     ask()
     assume("fit" in found and not len(found["fit"][1].fit.diverging))

@@ -136,14 +136,33 @@ def test_a_caliper_without_scores_is_answered_by_lines_that_work(match):
 
 def test_the_caliper_that_a_caution_asks_for_is_one_that_goes():
     df = ps.datasets.lalonde()
-    covariates = ["race", "married", "age", "re75"]
+    covariates = ["married", "age", "re75"]
     options = {"treatment": "treat", "covariates": covariates, "on": "mahalanobis", "replace": False}
     words = " ".join(map(str, ps.match_nn(df, **options).cautions))
     first = re.search(
-        r"set a caliper \((caliper=\{'age': 0.2\}), or on scores: scores=ps.fit_propensity", words
+        r"a caliper on '\w+' \((caliper=\{'\w+': 0.2\})\), or on the scores \(scores=ps.fit_propensity", words
     )[1]
     assert ps.match_nn(df, **options, **eval(f"dict({first})")).caliper_width > 0
     scores = ps.fit_propensity(df, treatment="treat", covariates=covariates)
     near = ps.match_nn(df, **options, scores=scores, caliper=0.2)
     assert near.calipers.index.tolist() == ["scores"]
-    assert "set a caliper" not in " ".join(map(str, near.cautions))
+    assert "a caliper (" not in " ".join(map(str, near.cautions))
+
+
+def test_what_differs_most_is_what_a_caution_asks_a_caliper_on():
+    """Not the first of the numbers; and of what few values decide, matches within it."""
+    rng = np.random.default_rng(4)
+    n = 900
+    tier, treated = rng.choice(["a", "b", "c"], n), np.arange(n) % 3 == 0
+    df = pd.DataFrame({"calm": rng.normal(size=n), "far": rng.normal(size=n) + 1.5 * treated, "t": treated})
+    df["tier"] = np.where(treated & (rng.random(n) < 0.7), "a", tier)
+    options = {"treatment": "t", "on": "mahalanobis"}
+    words = str(ps.match_nn(df, **options, covariates=["calm", "far"], replace=False).cautions[0])
+    given = re.search(r"try a caliper on 'far' \((caliper=\{'far': 0.2\})\)", words)[1]
+    assert "and then look at balance again" in words
+    kept = ps.match_nn(df, **options, covariates=["calm", "far"], replace=False, **eval(f"dict({given})"))
+    worst = [abs(ps.smd(df, treatment="t", covariates=["far"], weights=w)["far"]) for w in (None, kept)]
+    assert worst[1] < worst[0] / 2
+    model = ps.fit_propensity(df, treatment="t", covariates=["calm", "tier"], penalty=1e5)
+    words = " ".join(map(str, ps.match_nn(df, treatment="t", scores=model, replace=False).cautions))
+    assert "try matches within 'tier' (exact=['tier']), or a caliper" in words

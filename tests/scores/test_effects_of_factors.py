@@ -11,7 +11,7 @@ import propensity as ps
 from coded_worlds import dummies, sample_of, treated_by
 from propensity import core
 from propensity.errors import BalanceWarning, InvalidInputError, OverlapError, SmallSampleWarning
-from propensity.frames import design as designs
+from propensity.frames import laid_out
 
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
 QUICK = settings(max_examples=40, deadline=None)
@@ -260,7 +260,7 @@ def by_codes_and_matrix(monkeypatch, work):
     """What `work` gives with levels as codes, and as the matrix."""
     coded = work()
     with monkeypatch.context() as patch:
-        patch.setattr(designs, "_MANY_TERMS", 10**9)
+        patch.setattr(laid_out, "_MANY_TERMS", 10**9)
         return coded, work()
 
 

@@ -20,7 +20,7 @@ from propensity.errors import (
     SeparationWarning,
     SmallSampleWarning,
 )
-from propensity.frames import design as designs
+from propensity.frames import laid_out
 
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
 QUICK = settings(max_examples=40, deadline=None)
@@ -239,7 +239,7 @@ def both(monkeypatch, df, **options):
     """The model by codes, and by the matrix."""
     coded = ps.fit_propensity(df, **ROLES, **options)
     with monkeypatch.context() as patch:
-        patch.setattr(designs, "_MANY_TERMS", 10**9)
+        patch.setattr(laid_out, "_MANY_TERMS", 10**9)
         dense = ps.fit_propensity(df, **ROLES, **options)
     assert len(coded.fit.factors) == 2
     assert len(dense.fit.factors) == 0

@@ -16,7 +16,7 @@ from propensity.errors import (
     SeparationError,
     SeparationWarning,
 )
-from propensity.frames import design as designs
+from propensity.frames import laid_out
 
 
 def told(call):
@@ -163,7 +163,7 @@ def many_countries(n_lone):
 
 @pytest.mark.parametrize("many", [32, 10**9])  # by codes, and by dummies
 def test_many_levels_are_told_in_one_go_by_their_counts(monkeypatch, many):
-    monkeypatch.setattr(designs, "_MANY_TERMS", many)
+    monkeypatch.setattr(laid_out, "_MANY_TERMS", many)
     df, roles = many_countries(14), {"treatment": "t", "covariates": ["country", "x"]}
     (words,) = told(lambda: ps.fit_propensity(df, **roles))
     assert words.startswith(
@@ -182,7 +182,7 @@ def test_many_levels_are_told_in_one_go_by_their_counts(monkeypatch, many):
 
 @pytest.mark.parametrize("many", [32, 10**9])
 def test_a_column_all_of_whose_levels_foretell_is_refused_in_the_same_words(monkeypatch, many):
-    monkeypatch.setattr(designs, "_MANY_TERMS", many)
+    monkeypatch.setattr(laid_out, "_MANY_TERMS", many)
     df = many_countries(0)
     df["t"] = df["country"] < "c20"
     (words,) = told(lambda: ps.fit_propensity(df, treatment="t", covariates=["country", "x"]))
@@ -223,7 +223,7 @@ def crossed():
     ],
 )
 def test_what_separates_in_an_interaction_is_named_by_codes_as_by_dummies(monkeypatch, many, formula, lone):
-    monkeypatch.setattr(designs, "_MANY_TERMS", many)
+    monkeypatch.setattr(laid_out, "_MANY_TERMS", many)
     df = crossed()
     rows = df.eval(lone)
     df["t"] |= rows
@@ -235,7 +235,7 @@ def test_what_separates_in_an_interaction_is_named_by_codes_as_by_dummies(monkey
 @pytest.mark.parametrize("many", [10, 10**9])
 @pytest.mark.parametrize("formula", ["country * x", "country * plan + x", "country:plan + x"])
 def test_an_interaction_that_foretells_everything_is_refused(monkeypatch, many, formula):
-    monkeypatch.setattr(designs, "_MANY_TERMS", many)
+    monkeypatch.setattr(laid_out, "_MANY_TERMS", many)
     df = crossed()
     df["t"] = df["country"] < "c05"
     with pytest.raises(SeparationError, match="leave 'country' out"):

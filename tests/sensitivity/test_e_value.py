@@ -126,7 +126,7 @@ def test_e_value_knows_no_direction(ratio, width):
 def test_interval_that_holds_no_effect_needs_no_confounder():
     found = ps.e_value(1.2, 0.9, 1.6)
     assert found.limit == 1.0
-    assert "1 for the interval, which holds no effect already" in str(found)
+    assert "1 for the interval, which includes a ratio of 1 already" in str(found)
     assert ps.e_value(1.0).point == 1.0
     assert "no effect to explain away" in str(ps.e_value(1.0))
     assert math.isnan(ps.e_value(1.2).limit)

@@ -210,7 +210,7 @@ def test_placebo_is_a_result():
         (
             {"leave_out": ["tier"], "outcome": ["y", "before"]},
             TypeError,
-            "placebo compares estimators of one",
+            "placebo takes one outcome",
         ),
     ],
 )

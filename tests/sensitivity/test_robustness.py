@@ -442,7 +442,7 @@ def test_repeated_terms_are_left_out_and_told():
         ({"share": 0}, InvalidInputError, "share must be a finite number greater than 0"),
         ({"cluster": "tier"}, InvalidInputError, "take estimator=ps.AIPW()"),
         ({"estimator": "aipw"}, InvalidInputError, r"ps.AIPW\(...\) is needed"),
-        ({"outcome": ["y", "a"]}, TypeError, "outcome: a column is given by its name"),
+        ({"outcome": ["y", "a"]}, TypeError, "outcome: robustness_value takes one outcome; for several"),
         ({"level": 2}, InvalidInputError, "level must lie between"),
         ({"alpha": 0.1}, TypeError, "alpha= is called level= here: level=0.9"),
     ],

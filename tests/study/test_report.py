@@ -212,6 +212,9 @@ def test_cautions_stand_on_the_page_in_full(lalonde, tmp_path):
 
 def test_groups_are_those_asked_for(study, facts):
     named = study.to_dict(by=["wave"])
+    assert named["call"].endswith(".report(\"study.html\", by=['wave'])")
+    assert study.to_dict(by="wave") == named
+    assert ".report(" not in study.to_dict()["call"]
     assert [group["by"] for group in named["groups"]] == ["wave"]
     assert study.to_dict(by=[])["groups"] == []
     with pytest.raises(InvalidInputError, match="nobody"):

@@ -97,7 +97,23 @@ def test_chance_is_not_called_an_effect():
     assert "which may be chance" in first
     assert "over those who were treated" in first
     assert second.startswith("Overlap is doubtful")
-    assert "none to explain away" in fourth
+    assert "the interval includes zero, so that there may be no effect to explain away" in fourth
+
+
+def test_intervals_that_disagree_about_zero_are_told_and_nothing_is_claimed():
+    rng = np.random.default_rng(0)
+    x, treated = rng.normal(size=200), rng.random(200) < 0.5
+    y = (rng.random(200) < np.where(treated, 0.16, 0.07)).astype(int)
+    df = pd.DataFrame({"x": x, "t": treated, "y": y, "z": 1 - y})
+    study = ps.Study(df, outcome="y", treatment="t", covariates=["x"])
+    assert study.effect.conf_int().conf_low > 0 > study.effect.contrast_as("percent").conf_int().conf_low
+    first, *_, fourth = study.sentences()
+    told = "the intervals disagree: that of the percent includes zero, that of the difference does not"
+    assert f"{told} (p = {study.effect.p_value:.4f}): it may be chance" in first
+    assert first.startswith("t moved y by +")
+    assert "the interval of the percent includes zero, so that there may be no effect" in fourth
+    others = ps.Study(df, outcome=["z", "y"], treatment="t", covariates=["x"]).sentences()[-1]
+    assert told in others
 
 
 def test_effect_that_rests_on_broken_balance_is_not_relied_on():

@@ -90,7 +90,7 @@ def test_caution_of_few_rows_that_carry_is_that_of_the_rows(estimand):
             warnings.simplefilter("ignore")
             effect = ps.estimate(table, **options)[f"IPW {estimand}"]
         told = [str(caution) for caution in effect.cautions if "carry the variance" in str(caution)]
-        words.append([one.replace(', or the wider conf_int(se="jackknife")', "") for one in told])
+        words.append([one.replace(', or take the wider conf_int(se="jackknife")', "") for one in told])
     assert words[0] == words[1]
     assert len(words[0]) == 1
 

@@ -7,7 +7,7 @@ from scipy import stats
 
 import propensity as ps
 from propensity.errors import InvalidInputError
-from propensity.frames import design as designs
+from propensity.frames import laid_out
 from propensity.weighting.left_out import WeightedRows, derivatives_of_weights, weights_at
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -167,7 +167,7 @@ def test_levels_that_stay_codes_leave_rows_out_as_their_columns_do(monkeypatch, 
         return len(scores.fit.factors), ps.ipw(df, **options, scores=scores).conf_int(se="jackknife")
 
     n_coded, coded = interval()
-    monkeypatch.setattr(designs, "_MANY_TERMS", 10**9)
+    monkeypatch.setattr(laid_out, "_MANY_TERMS", 10**9)
     n_dense, dense = interval()
     assert n_coded
     assert not n_dense

@@ -29,15 +29,18 @@ def products_by_name(
     """Give the columns to be multiplied by the name of their product, each term's square first.
 
     Levels of one categorical exclude each other, and the columns of one spline stand for one variable: what
-    is of one term is not multiplied.
+    is of one term is not multiplied, nor are terms that hold levels of one factor, as a formula's "tier" and
+    "tier:visits": their product is 0, or the second of them.
     """
-    names, origins = recipe.names, recipe.origins
+    names, origins, sources = recipe.names, recipe.origins, recipe.sources
+    binary = [_is_binary(design.parts(one), design.n_rows) for one in range(len(names))]
+    factors = recipe.factors | {name for name, is_binary in zip(names, binary, strict=True) if is_binary}
     products = {}
     for one, other in combinations_with_replacement(range(len(names)), 2):
         if one == other:
-            if squares and not _is_binary(design.parts(one), design.n_rows):
+            if squares and not binary[one]:
                 products[f"{names[one]}^2"] = (one, other)
-        elif interactions and origins[one] != origins[other]:
+        elif interactions and origins[one] != origins[other] and not sources[one] & sources[other] & factors:
             products[f"{names[one]}:{names[other]}"] = (one, other)
     # A formula may have some of them already.
     return {name: pair for name, pair in products.items() if name not in names}

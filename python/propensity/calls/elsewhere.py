@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,18 @@ def _of_parts(holder: Any, name: str, variable: str) -> str:
         return ""
     first = next((key for key in holder if key != "naive gap"), None)
     part = None if first is None else holder[first]
-    if not type(part).__module__.startswith("propensity") or not hasattr(part, name):
+    if not type(part).__module__.startswith("propensity"):
         return ""
     key = first.item() if isinstance(first, np.generic) else first
-    return f"{variable}[{key!r}].{name}"
+    if not hasattr(part, name):
+        return _of_parts(part, name, f"{variable}[{key!r}]")
+    return f"{variable}[{key!r}].{name}{_asked_with(getattr(type(part), name, None))}"
+
+
+def _asked_with(member: object) -> str:
+    """Write what a method cannot be called without, in its parentheses; empty for what is no method."""
+    if not inspect.isfunction(member):
+        return ""
+    _, *taken = inspect.signature(member).parameters.values()
+    wanted = [one.name for one in taken if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
+    return f"({', '.join(f'{name}=...' for name in wanted)})"

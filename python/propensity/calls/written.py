@@ -41,6 +41,10 @@ def call_of(function: Callable[..., Any], holder: object = None) -> str:
 
 
 def variable_of(kind: str) -> str:
-    """Call a result by the last word of its class, as code would: a PropensityModel `model`."""
+    """Call a result by the last word of its class, as code would: a PropensityModel `model`.
+
+    What is by something is called by what it is: EstimatesByOutcome `estimates`.
+    """
+    kind = kind.partition("By")[0]
     words: list[str] = re.findall("[A-Z][^A-Z]*", kind)
     return words[-1].lower()

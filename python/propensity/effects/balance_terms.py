@@ -29,6 +29,10 @@ class BalanceTerms(ReadOnly):
         First levels, which have no term: what those of the other levels leave of 1.
     more : mapping of str to ndarray (n,)
         What is asked of beside the terms: the score.
+    sources : tuple of frozenset of str
+        The columns that each term is made of; empty where that is not known.
+    factors : frozenset of str
+        Those of them that are categories.
     """
 
     names: tuple[str, ...]
@@ -36,6 +40,8 @@ class BalanceTerms(ReadOnly):
     origins: tuple[int, ...]
     first: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     more: Mapping[str, Floats] = field(default_factory=dict)
+    sources: tuple[frozenset[str], ...] = ()
+    factors: frozenset[str] = frozenset()
 
     @property
     def x(self) -> Floats:
@@ -84,7 +90,7 @@ class BalanceTerms(ReadOnly):
                 numbers = (k for k, term in enumerate(recipe.names) if term in others)
                 first[f"{name}[{levels[0]}]"] = tuple(numbers)
         names = tuple(name.replace("[T.", "[") for name in recipe.names)
-        return cls(names, design, recipe.origins, first, more or {})
+        return cls(names, design, recipe.origins, first, more or {}, recipe.sources, recipe.factors)
 
     def beside(self, other: BalanceTerms) -> BalanceTerms:
         """Ask it of what another has too, but once of what both have."""
@@ -102,7 +108,22 @@ class BalanceTerms(ReadOnly):
             (*self.origins, *(shift + other.origins[k] for k in new)),
             {**self.first, **first},
             {**self.more, **other.more},
+            (*self.sources, *(other.sources[k] for k in new)),
+            self.factors | other.factors,
         )
+
+    def columns_of(self, k: int) -> list[str]:
+        """Give the columns that one is made of; none of the scores, and where that is not known."""
+        if k >= len(self.names):
+            k -= len(self.names)
+            k = list(self.first.values())[k][0] if k < len(self.first) else -1
+        return sorted(self.sources[k]) if self.sources and k >= 0 else []
+
+    def hold_one_factor(self, one: int, other: int, factors: frozenset[str]) -> bool:
+        """Whether two terms are of one term of a formula, or hold levels of one of these columns."""
+        if self.origins[one] == self.origins[other]:
+            return True
+        return bool(self.sources and self.sources[one] & self.sources[other] & factors)
 
     @classmethod
     def of_scores(cls, scores: Floats) -> BalanceTerms:

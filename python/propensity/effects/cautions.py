@@ -65,6 +65,9 @@ _TERMS_PER_ROW = 0.2
 
 _LITTLE_OVERLAP = "little overlap"
 
+HEAVY_TAILS = "heavy tails"
+"""How a caution begins that is of the outcome's values, and no doubt about overlap."""
+
 _WITHOUT = {
     "treated": 'estimand="ATT", which weighs the controls alone, or ',
     "control": 'estimand="ATC", which weighs the treated alone, or ',
@@ -167,12 +170,15 @@ def carried_cautions(
     behind: Callable[[], float],
     told: Sequence[Warning] = (),
     *,
+    outcome: str,
+    tails: Callable[[], tuple[float, str] | None] = lambda: None,
     jackknife: bool = True,
 ) -> tuple[Warning, ...]:
     """Say of an effect by weighting whose variance few rows carry, if `told` has not said why already.
 
-    `behind` gives how many rows the weights by themselves rest on; it is asked only where few rows carry the
-    variance. The ATO and the ATM, which bound every weight, hold.
+    `behind` gives how many rows the weights by themselves rest on, `tails` how many the outcomes by
+    themselves, with what bounds them, or None; both are asked only where few rows carry the variance. The ATO
+    and the ATM, which bound every weight, hold.
     """
     if estimand not in _RESTS_ON or df >= _FEW_CARRY:
         return ()
@@ -181,13 +187,27 @@ def carried_cautions(
     n_behind = behind()
     if n_behind >= _RESTS_ON[estimand] * min(n_rows):
         return ()
-    wider = ', or the wider conf_int(se="jackknife")' if jackknife else ""
+    wider = ', or take the wider conf_int(se="jackknife")' if jackknife else ""
+    n_far, bounds = tails() or (math.inf, "")
+    if n_far >= n_behind:
+        bounds = ""
+    carry = "few rows carry the variance"
+    narrow = f"intervals for the {estimand} by weighting may be too narrow here"
+    if bounds and n_behind >= _FEW_CARRY:
+        return (
+            SmallSampleWarning(
+                f"{HEAVY_TAILS} of '{outcome}': {carry} (df {df:,.0f}), for values that are far out rather "
+                f"than for their weights, which rest on about {n_behind:,.0f}; {narrow}; look at these rows, "
+                f"and {bounds}{wider}"
+            ),
+        )
+    beside = f"; values are far out too: {bounds}" if bounds else ""
     return (
         OverlapWarning(
-            f"few rows carry the variance (df {df:,.0f}): where weights are as uneven as these scores make "
-            f"them, about {n_behind:,.0f} do, and the smaller arm has {min(n_rows):,}; intervals for the "
-            f"{estimand} by weighting may be too narrow here; take aipw, weights that balance (fit_weights), "
-            f'or estimand="ATO" for the effect where the arms overlap{wider}'
+            f"{carry} of '{outcome}' (df {df:,.0f}): where weights are as uneven as these scores make them, "
+            f"about {n_behind:,.0f} do, and the smaller arm has {min(n_rows):,}; {narrow}; take aipw, "
+            'weights that balance (fit_weights), or estimand="ATO" for the effect where the arms '
+            f"overlap{wider}{beside}"
         ),
     )
 

@@ -50,13 +50,17 @@ _LARGEST = 1e70  # beyond, squares of products are out of a float64's range
 
 @dataclass(frozen=True)
 class Imbalance:
-    """What is past the threshold: the worst by name, with the SMD after and before, and how many."""
+    """What is past the threshold: the worst by name, with the SMD after and before, and how many.
+
+    `columns` are what the worst are made of, in their order, where that is known.
+    """
 
     worst: tuple[tuple[str, float, float], ...]
     n_past: int
     n_terms: int
     n_past_products: int
     n_products: int
+    columns: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         figures = ", ".join(
@@ -126,6 +130,9 @@ def find_imbalance(
         len(balance_terms.all_names),
         len(past),
         len(products),
+        tuple(
+            column for which in named for k in dict.fromkeys(which) for column in balance_terms.columns_of(k)
+        ),
     )
 
 
@@ -322,11 +329,12 @@ def _past(
 def _products(balance_terms: BalanceTerms, looks: Sequence[_Look], among: Sequence[int]) -> dict[str, _Which]:
     """Give the squares and products of some terms by name, as `balance` names them."""
     binary = np.all([((look.z == 0) | (look.z == 1)).all(axis=1) for look in looks], axis=0)
+    factors = balance_terms.factors | {name for name, k in balance_terms.all_names.items() if binary[k[0]]}
     found: dict[str, _Which] = {}
     for one, other in combinations_with_replacement(among, 2):
         names = balance_terms.names[one], balance_terms.names[other]
         if one == other and not binary[one]:
             found[f"{names[0]}^2"] = (one, one)
-        elif one != other and balance_terms.origins[one] != balance_terms.origins[other]:
+        elif one != other and not balance_terms.hold_one_factor(one, other, factors):
             found[":".join(names)] = (one, other)
     return {name: which for name, which in found.items() if name not in balance_terms.all_names}

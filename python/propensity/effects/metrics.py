@@ -20,8 +20,8 @@ from propensity.effects.sample import Sample, for_each_outcome
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
-from propensity.frames.columns import outcome_names
 from propensity.frames.grouping import Grouping
+from propensity.frames.outcome_names import outcome_names
 from propensity.scores.quantiles import quantiles_by_share
 
 Winsorize: TypeAlias = float | tuple[float, float] | None
@@ -39,11 +39,14 @@ class Metrics:
     per : str or None
         What it is divided by, arm by arm.
     winsorize : float, (float, float) or None
+    asked : str
+        Of what function.
     """
 
     outcome: str | Sequence[str]
     per: str | None = None
     winsorize: Winsorize = None
+    asked: str = "estimate"
 
     def __post_init__(self) -> None:
         names = outcome_names(self.outcome)
@@ -154,7 +157,7 @@ class Measured:
         if len(names) > 1:
             raise InvalidInputError(
                 f"by: effects by group are of one outcome, and {len(names):,} are named; ask for each in "
-                f"turn, as in {{y: ps.ipw(..., outcome=y, by=...) for y in {names!r}}}"
+                f"turn, as in {{y: ps.{self.metrics.asked}(..., outcome=y, by=...) for y in {names!r}}}"
             )
         return names[0]
 

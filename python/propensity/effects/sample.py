@@ -28,11 +28,12 @@ from propensity.effects.given_away import copy_cautions
 from propensity.effects.several import Effects
 from propensity.frames import rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.columns import Frame, open_frame, outcome_names
+from propensity.frames.columns import Frame, open_frame
 from propensity.frames.counted_rows import mass_of
 from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.kinds import read
 from propensity.frames.native import AnyFrame
+from propensity.frames.outcome_names import outcome_names
 from propensity.frames.rowwise import Reader
 
 T = TypeVar("T", bound=np.generic)

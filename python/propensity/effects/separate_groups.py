@@ -11,11 +11,11 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from propensity.calls.warned import warn
 from propensity.effects import inference
 from propensity.effects.clusters import count, renumbered, ways
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
+from propensity.effects.group_cautions import told_of_groups
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.modelled_groups import COLUMNS, too_few
 from propensity.effects.sample import warn_once
@@ -145,17 +145,16 @@ class GroupWarnings:
     """What models have to say of the groups that they were fitted in; told once for all that say the same."""
 
     groups: Grouping
-    places: dict[tuple[type[Warning], str], list[int]] = field(default_factory=dict)
+    heard: dict[int, list[Warning]] = field(default_factory=dict)
 
     def hear(self, place: int, caution: Warning) -> None:
         """Keep what is to be said of the group at a place."""
-        self.places.setdefault((type(caution), str(caution)), []).append(place)
+        self.heard.setdefault(place, []).append(caution)
 
     def tell(self) -> None:
         """Warn."""
-        for (kind, words), places in self.places.items():
-            others = f" and {len(places) - 1:,} others" if len(places) > 1 else ""
-            warn(f"{self.groups.name(places[0])}{others}: {words}", kind)
+        last = max(self.heard, default=-1)
+        warn_once(told_of_groups([self.heard.get(place, []) for place in range(last + 1)], self.groups))
 
 
 def effects_within(

@@ -24,8 +24,6 @@ _GREATEST = sys.float_info.max
 
 MOST_LEVELS = 1_000  # a term for each: more is no description of anybody, and a matrix that no memory holds
 
-_COLUMNS = (np.ndarray, pd.Series)
-
 _TELLING = 3  # names that are shorter are not looked for inside of the names of columns
 
 _MEANT = {
@@ -153,61 +151,8 @@ def column_name(role: str, value: object) -> None:
     raise TypeError(f"{role}: a column is given by its name, as text, not by {shown}{remedy}")
 
 
-NOT_TWO_WAYS = (
-    "clusters of two columns are for ipw, weighted_effect and the effects of matches and of fit_weights, "
-    "and for aipw, ipwra and regression_adjustment without folds"
-)
-
-
-def one_column(role: str, value: object, n_rows: int) -> None:
-    """Require one column to be given by its name, or values row by row: not by a list of names."""
-    if not isinstance(value, list | tuple) or len(value) == n_rows or not value:
-        return
-    if all(isinstance(name, str) for name in value):
-        if len(value) == 1:
-            raise TypeError(
-                f"{role}: one column is given by its name alone, {role}={value[0]!r}, not by a list"
-            )
-        remedy = "for the combinations of their values make one column of them"
-        if role == "cluster":
-            remedy = NOT_TWO_WAYS
-        raise TypeError(
-            f"{role}: one column is needed, and {len(value):,} are named, {listed(value)}; {remedy}"
-        )
-
-
 _BY_TEXT = "make text of them first: df.columns = df.columns.map(str)"
 _BY_ONE_NAME = "make one of them first: df.columns = ['_'.join(map(str, name)) for name in df.columns]"
-
-
-def one_outcome(function: str, outcome: object, treatment: object, covariates: object) -> None:
-    """Require one outcome, where a table is of several estimators."""
-    if isinstance(outcome, list | tuple | pd.Index) and len(outcome) != 1:
-        roles = f"treatment={treatment!r}, covariates={_plain_list(covariates)!r}"
-        raise TypeError(
-            f"outcome: {function} compares estimators of one outcome; for several, with what else you gave "
-            f"added: {{name: ps.{function}(df, outcome=name, {roles}) for name in {list(outcome)!r}}}"
-        )
-    column_name("outcome", list(outcome) if isinstance(outcome, tuple | pd.Index) else outcome)
-
-
-def rows_of_values(role: str, values: object) -> None:
-    """Require a list to be of values, one for each row, and not of results or arrays that have many."""
-    if not isinstance(values, list | tuple):
-        return
-    found = next((v for v in values[:_SHOWN] if hasattr(v, "weights") or isinstance(v, _COLUMNS)), None)
-    if found is not None:
-        kind = type(found).__name__
-        several = "give one of them, or where several are taken, a dict with a name for each"
-        one = "give it by itself, not in a list" if len(values) == 1 else several
-        raise TypeError(
-            f"{role}: one value for each row is needed, and here is a list of {len(values):,}, the first a "
-            f"{kind}; {one}"
-        )
-
-
-def _plain_list(names: object) -> object:
-    return list(names) if isinstance(names, pd.Index | np.ndarray) else names
 
 
 def known(names: Iterable[str], columns: Sequence[object]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,8 @@ from propensity.frames.labels import read as label_reader
 from propensity.frames.labels import read_amount_narrow
 from propensity.frames.lines import Subject, drop_line, library_of
 from propensity.frames.native import AnyFrame, AnySeries, Column
+from propensity.frames.one_column import one_column
+from propensity.frames.outcome_names import outcome_names
 from propensity.frames.rowwise import Reader, floats, read_values
 
 if TYPE_CHECKING:
@@ -370,54 +372,13 @@ def read_column(data: AnyFrame, name: str, reader: Reader = kinds.read) -> Colum
     return column
 
 
-def are_names(outcome: object) -> TypeGuard[Sequence[str]]:
-    """Tell several outcomes, by name, from the values of one."""
-    return isinstance(outcome, list | tuple) and all(isinstance(name, str) for name in outcome)
-
-
-def outcome_names(outcome: str | Sequence[str]) -> list[str]:
-    """Read one outcome, or a list of several, as names of columns.
-
-    Raises
-    ------
-    InvalidInputError
-        The list is empty, or one is listed twice.
-    TypeError
-        One is not a name.
-    """
-    several = isinstance(outcome, list | tuple) or (
-        isinstance(outcome, pd.Index | np.ndarray) and all(isinstance(name, str) for name in outcome)
-    )
-    names: list[Any] = list(outcome) if several else [outcome]
-    listed_names("outcome", names)
-    return names
-
-
-def listed_names(role: str, names: Sequence[object]) -> None:
-    """Require names of columns, each once, and one at least.
-
-    Raises
-    ------
-    InvalidInputError
-        There is none, or one is listed twice.
-    TypeError
-        One is not a name.
-    """
-    for name in names:
-        checks.column_name(role, name)
-        if names.count(name) > 1:
-            raise InvalidInputError(f"{role}: column '{name}' is listed {names.count(name)} times")
-    if not names:
-        raise InvalidInputError(f"{role}: no column is named; at least one is needed")
-
-
 def _given(values: object, data: AnyFrame, index: pd.Index[Any], role: str) -> tuple[str, Column]:
     """Read what is given row by row, and say what a message calls it."""
     reader = label_reader if role in _LABELS else kinds.read
     if isinstance(data, CountedRows) and not isinstance(values, str):
         role, by_cell = _given(values, data.cells, data.cells.index, role)
         return role, by_cell.iloc[data.of_cell]
-    checks.one_column(role, values, len(index))
+    one_column(role, values, len(index))
     if isinstance(values, str):
         return f"column '{values}'", read_column(data, values, reader)
     return role, read_values(values, index, role, reader)

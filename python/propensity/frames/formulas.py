@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, spelling
-from propensity.frames.design import Design, of_columns
+from propensity.frames.design import Design
+from propensity.frames.laid_out import of_columns
 from propensity.frames.native import Column
 
 if TYPE_CHECKING:

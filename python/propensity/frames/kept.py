@@ -19,6 +19,7 @@ from propensity.frames.fingerprint import Fingerprint, Made, holding_elsewhere, 
 from propensity.frames.labels import read_amount
 from propensity.frames.lines import Subject
 from propensity.frames.native import Column, SomeFrame, column_names
+from propensity.frames.one_column import one_column
 from propensity.frames.rowwise import Reader, read_values
 from propensity.frames.terms import make_design, parse_covariates
 
@@ -125,7 +126,7 @@ def read_groups_later(groups: object, fingerprint: Fingerprint, role: str) -> Ro
     """
     if groups is None:
         return None
-    checks.one_column(role, groups, len(fingerprint.index))
+    one_column(role, groups, len(fingerprint.index))
     if isinstance(groups, str):
         column, subject = _read_named(groups, fingerprint, role, labels.read), f"column '{groups}'"
     else:

@@ -29,7 +29,7 @@ from formulaic.utils.variables import Variable
 from interface_meta import override
 
 from propensity.frames.checks import Floats, Rows
-from propensity.frames.design import Level, OneOf
+from propensity.frames.laid_out import Level, OneOf
 
 _ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
 

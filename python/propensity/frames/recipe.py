@@ -10,10 +10,10 @@ import pandas as pd
 
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, formulas, kinds
-from propensity.frames import design as designs
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import Frame, open_frame
 from propensity.frames.design import Design
+from propensity.frames.laid_out import of_list
 from propensity.frames.native import AnyFrame, Column
 from propensity.frames.present import spread_design, those_there
 from propensity.frames.tidying import Tidied
@@ -68,13 +68,29 @@ class Recipe:
 
     def made_of(self, columns: Collection[str]) -> list[int]:
         """Give the places of the terms that are made of some of these columns, and maybe of others."""
-        known = self.columns if self.tidied is None else self.tidied.expanded(self.columns)
-        sources: list[tuple[str, ...]] = [(name,) for name in known]
-        if self.spec is not None:
-            sources = [formulas.columns_of_term(one.term, known) for one in self.spec.structure]
+        sources = self._columns_of_terms
         if self.tidied is not None:
             sources = [tuple(map(self.tidied.source, names)) for names in sources]
         return [place for place, origin in enumerate(self.origins) if set(sources[origin]) & set(columns)]
+
+    @property
+    def sources(self) -> tuple[frozenset[str], ...]:
+        """The columns that each of the d terms is made of."""
+        sources = [frozenset(names) for names in self._columns_of_terms]
+        return tuple(sources[origin] for origin in self.origins)
+
+    @property
+    def factors(self) -> frozenset[str]:
+        """The columns that are categories, as they are or by the formula."""
+        return frozenset([*self.levels, *self.codes])
+
+    @property
+    def _columns_of_terms(self) -> list[tuple[str, ...]]:
+        """Give the columns that each term of the formula is made of, or each column by itself."""
+        known = self.columns if self.tidied is None else self.tidied.expanded(self.columns)
+        if self.spec is None:
+            return [(name,) for name in known]
+        return [formulas.columns_of_term(one.term, known) for one in self.spec.structure]
 
     def makes_the_same(self, other: Recipe) -> bool:
         """Whether both make the same terms of the same columns; of formulas that is not asked."""
@@ -185,4 +201,4 @@ def laid_out(columns: Mapping[str, Column], frame: Frame, *, all_levels: bool) -
     """Lay out columns as they are, and require numbers to be finite."""
     formulas.require_finite_columns(columns, frame.index)
     own = isinstance(frame.native, pd.DataFrame)  # others' columns are not written to
-    return designs.of_list(columns, len(frame.index), all_levels=all_levels, own=own)
+    return of_list(columns, len(frame.index), all_levels=all_levels, own=own)

@@ -14,6 +14,7 @@ from propensity.frames.checks import Bools, Floats
 from propensity.frames.labels import read as label_reader
 from propensity.frames.lines import Subject
 from propensity.frames.native import AnySeries, Column
+from propensity.frames.one_column import rows_of_values
 
 Reader: TypeAlias = Callable[[AnySeries, Subject], Column]
 """What reads a series of any library for a role."""
@@ -25,7 +26,7 @@ def read_values(
     """Read one value for each label of `index`, by what a message calls them: a role, or a column."""
     role = str(called)
     subject = _called(called, values)
-    checks.rows_of_values(role, values)
+    rows_of_values(role, values)
     if isinstance(values, pd.Series):
         if not values.index.equals(index):
             remedy = relabelled.remedy(role, values.index, index, values.name)

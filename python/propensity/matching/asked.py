@@ -12,8 +12,8 @@ from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Rows
-from propensity.frames.columns import are_names, outcome_names
 from propensity.frames.design import Design
+from propensity.frames.outcome_names import are_names, outcome_names
 from propensity.matching.by_group import OutcomeIn, effects_by_group
 from propensity.matching.metric import metric_of_matches
 from propensity.matching.outcome import MatchedOutcome

@@ -14,6 +14,7 @@ from propensity.effects.effect import Effect
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Floats, Rows
+from propensity.frames.one_column import one_outcome_of_matches
 from propensity.frames.order import places_by_content
 from propensity.matching.effect import effect_of_matches
 from propensity.matching.rematching import bootstrap_again
@@ -32,6 +33,7 @@ def bootstrap_matches(
     matches: Matches, outcome: object, groups: Groups, options: ResamplingOptions, *, refit: bool
 ) -> BootstrapResult:
     """Bootstrap the effect of matches, as `Matches.bootstrap` says."""
+    one_outcome_of_matches("matches.bootstrap", outcome, len(matches.index))
     if refit:
         _require_refit(matches, options)
     else:
@@ -94,10 +96,11 @@ def _rounded(influence: Floats) -> Floats:
 def _require_refit(matches: Matches, options: ResamplingOptions) -> None:
     """Require matching that may be made again on rows drawn anew, and whole rows."""
     if matches.spec.max_uses != 1:
+        known = matches.spec.is_plain and matches.weighs_evenly
+        alone = ", or matches.bootstrap(outcome), which leaves the matches alone" if known else ""
         raise InvalidInputError(
             "refit: to match again on rows drawn anew is not valid where a unit may serve more than once "
-            "(Abadie and Imbens 2008): take matches.effect(outcome).conf_int(), or "
-            "matches.bootstrap(outcome), which leaves the matches alone"
+            f"(Abadie and Imbens 2008): take matches.effect(outcome).conf_int(){alone}"
         )
     if options.resampling != "multinomial":
         raise InvalidInputError(

@@ -10,18 +10,16 @@ from propensity.effects.arms import effective_sizes
 from propensity.effects.balance_terms import BalanceTerms
 from propensity.effects.cautions import adjustment_cautions, balance_cautions
 from propensity.effects.imbalance import find_imbalance
-from propensity.effects.matching_specification import Matching, NearestNeighbors
 from propensity.errors import BalanceWarning
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.matching.rematching import Rematching
+from propensity.matching.remedies import BIASED, Remedy
 from propensity.scores.cautions import lone_cautions, score_cautions
 from propensity.scores.model import PropensityModel
 
 # Partners that are missing in a region, as a share of all that are wanted. In the tutorial's data 2,181 of
 # 13,451 are, which moves the estimate from 0.080 to 0.103.
 _PARTNERS_MISSING = 0.05
-
-_BIASED = "an estimate is biased by it"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +32,7 @@ class MatchedBy:
         The columns, those of the scores' model among them.
     balance_terms : BalanceTerms or None
         What balance is asked of.
-    remedy : str
+    remedy : callable
         What can be done about imbalance.
     doubts : tuple of Warning
         What there is to say of the scores.
@@ -46,7 +44,7 @@ class MatchedBy:
 
     known: tuple[str, ...]
     balance_terms: BalanceTerms | None
-    remedy: str
+    remedy: Remedy
     doubts: tuple[Warning, ...] = ()
     alike: Rows | None = None
     rematching: Rematching | None = None
@@ -57,7 +55,7 @@ def matching_cautions(
     treated: Bools,
     weights: Floats,
     sample_weight: Floats | None,
-    remedy: str,
+    remedy: Remedy,
     frequency: Floats | None = None,
 ) -> tuple[Warning, ...]:
     """Say what matched rows still differ in, and what can be done about it."""
@@ -67,7 +65,7 @@ def matching_cautions(
     found = find_imbalance(
         balance_terms, treated, weights, ess=ess, sample_weight=sample_weight, frequency=frequency
     )
-    return balance_cautions(found, "matching", f"{_BIASED}; {remedy}")
+    return () if found is None else balance_cautions(found, "matching", f"{BIASED}; {remedy(found)}")
 
 
 def scored_cautions(
@@ -122,36 +120,3 @@ def shortage_cautions(
             f"are missing; {whence}: allow replace=True, or set a caliper, which leaves these units out"
         ),
     )
-
-
-_ADJUST = ", or adjust for what is left (bias_adjust= of effect)"
-
-
-def neighbor_remedy(spec: NearestNeighbors, *, scored: bool, amount: str | None) -> str:
-    """Say what can be done about imbalance that has not been; options as for `caliper_remedy`."""
-    exact = "match within more columns (exact=)" if spec.exact else "match within columns (exact=)"
-    return f"{caliper_remedy(spec, scored=scored, amount=amount)}, {exact}{_ADJUST}"
-
-
-def once_adjusted(words: str) -> str:
-    """Leave the advice to adjust out of a caution of matches, where that is done."""
-    if not words.endswith(_ADJUST):
-        return words
-    what, _, remedy = words.removesuffix(_ADJUST).partition(f"{_BIASED}; ")
-    caliper, _, exact = remedy.rpartition(", match within")
-    done = "bias_adjust= takes off what its covariates foretell"
-    return f"{what}{_BIASED}; {done}; {caliper}, or match within{exact}"
-
-
-def caliper_remedy(spec: Matching, *, scored: bool, amount: str | None) -> str:
-    """Ask for a caliper, or where there is one for a narrower one.
-
-    Without scores (`scored`) a number alone is refused, for it is of the scores; `amount` is a column that a
-    caliper can be on.
-    """
-    if spec.caliper is not None:
-        return "set a narrower caliper"
-    if scored:
-        return "set a caliper (caliper=0.2)"
-    on_column = "" if amount is None else f"caliper={{{amount!r}: 0.2}}, or on "
-    return f"set a caliper ({on_column}scores: scores=ps.fit_propensity(...), caliper=0.2)"

@@ -188,7 +188,7 @@ def _matched_by(
     measured = Terms(tuple(name for name, column in columns.items() if _has_means(column)), None)
     terms = BalanceTerms.of_terms(*make_terms(sample.frame, measured, all_levels=True, settled=grouped))
     rematching = Rematching(again, sample.treated, None, sample.sample_weight)
-    return MatchedBy(tuple(columns), terms, _REMEDY, rematching=rematching)
+    return MatchedBy(tuple(columns), terms, lambda _: _REMEDY, rematching=rematching)
 
 
 def _has_means(column: pd.Series[Any]) -> bool:

@@ -16,8 +16,8 @@ from propensity.effects.means_covariance import MeansCovariance
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.design import Design
 from propensity.frames.native import series_like
-from propensity.matching.cautions import once_adjusted
 from propensity.matching.outcome import MatchedOutcome
+from propensity.matching.remedies import once_adjusted
 from propensity.matching.result import Whom
 from propensity.matching.score_influence import COUNTED
 from propensity.matching.se_words import KNOWN, NOTHING_LEFT, adjusted_words, nothing_left, others_of

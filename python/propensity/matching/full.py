@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from propensity import core
+from propensity.effects.imbalance import Imbalance
 from propensity.effects.matching_specification import (
     CaliperSd,
     CaliperUnit,
@@ -23,9 +24,10 @@ from propensity.frames.checks import Floats, Rows
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
 from propensity.frames.tidying import Missing, Tidying
-from propensity.matching.cautions import MatchedBy, caliper_remedy
+from propensity.matching.cautions import MatchedBy
 from propensity.matching.grouping import make_subclasses, subclass_weights
 from propensity.matching.inputs import MatchingInputs
+from propensity.matching.remedies import AGAIN, caliper_remedy
 from propensity.matching.rows_to_match import RowsToMatch, read_rows_to_match
 from propensity.matching.subclasses import Subclasses
 from propensity.scores.logistic import told_by_fit
@@ -152,8 +154,6 @@ def find_subclasses(rows: RowsToMatch, spec: FullMatching, n_threads: int | None
         spec, partial(core.match_full, **inputs.core_arguments(rows.scores), n_threads=n_threads)
     )
     everybody = not (found.subclass[rows.there] == 0).any()
-    caliper = caliper_remedy(spec, scored=rows.scores is not None, amount=rows.amount)
-    remedy = f"{caliper}, or take aipw, whose outcome models adjust for what is left"
     return make_subclasses(
         rows.frame,
         found.subclass - 1,
@@ -162,7 +162,7 @@ def find_subclasses(rows: RowsToMatch, spec: FullMatching, n_threads: int | None
         MatchedBy(
             rows.known,
             rows.all_balance_terms,
-            remedy,
+            partial(_remedy, rows, spec),
             rows.doubts,
             alike,
             rows.rematching(StarsAgain(inputs), spec, everybody=everybody),
@@ -172,6 +172,11 @@ def find_subclasses(rows: RowsToMatch, spec: FullMatching, n_threads: int | None
         sample_weight=rows.sample_weight,
         total_distance=found.total_distance,
     )
+
+
+def _remedy(rows: RowsToMatch, spec: FullMatching, found: Imbalance) -> str:
+    caliper = caliper_remedy(spec, rows.worst_of(found).amount, scored=rows.scores is not None)
+    return f"try {caliper}, and {AGAIN}; or take aipw, whose outcome models adjust for what is left"
 
 
 @dataclass(frozen=True, eq=False)

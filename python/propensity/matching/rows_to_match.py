@@ -12,6 +12,7 @@ import pandas as pd
 
 from propensity import core
 from propensity.effects.balance_terms import BalanceTerms
+from propensity.effects.imbalance import Imbalance
 from propensity.effects.matching_specification import SCORES, Matching, NearestNeighbors
 from propensity.effects.sample import read_sample_weight
 from propensity.errors import InvalidInputError, NoMatchesError
@@ -28,12 +29,12 @@ from propensity.frames.tidying import Tidying
 from propensity.matching.calipers import columns_with_calipers, require_one_meaning
 from propensity.matching.cautions import (
     matching_cautions,
-    neighbor_remedy,
     scored_cautions,
 )
 from propensity.matching.estimated_scores import EstimatedScores, read_score_terms
 from propensity.matching.inputs import MatchingInputs, on_scores
 from propensity.matching.rematching import MatchAgain, Rematching
+from propensity.matching.remedies import Remedy, Worst, neighbor_remedy
 from propensity.scores.logistic import given_scores, read_scores
 from propensity.scores.model import ModelScores
 
@@ -141,7 +142,7 @@ class RowsToMatch:
         own = BalanceTerms.of_terms(*self._covariates)
         return own if self.balance_terms is None else own.beside(self.balance_terms)
 
-    def imbalance(self, weights: Floats, remedy: str) -> tuple[Warning, ...]:
+    def imbalance(self, weights: Floats, remedy: Remedy) -> tuple[Warning, ...]:
         """Say what rows of these weights still differ in."""
         return matching_cautions(
             self.all_balance_terms,
@@ -152,15 +153,24 @@ class RowsToMatch:
             self.frame.frequency,
         )
 
-    @property
-    def amount(self) -> str | None:
-        """The first covariate matched on that is more than two values; None where there is none."""
-        names = () if self.terms is None else self.terms.columns
-        return first_amount({name: self.frame.columns[name] for name in names})
+    def worst_of(self, found: Imbalance) -> Worst:
+        """Give the columns behind what the arms differ most in, as calipers and exact matching take them."""
+        there = set(column_names(self.frame.native))
+        names = [name for name in dict.fromkeys(found.columns) if name in there]
+        columns = open_frame(
+            self.frame.native, covariates=names, reader=read_distance, may_be_missing=names
+        ).columns
+        whole = {name: columns[name] for name in names if not columns[name].isna().any()}
+        amount = first_amount(whole)
+        label = next((name for name in whole if first_amount({name: whole[name]}) is None), None)
+        order = list(whole)
+        return Worst(
+            amount, label, label is not None and (amount is None or order.index(label) < order.index(amount))
+        )
 
-    def remedy(self, spec: NearestNeighbors) -> str:
-        """Say what can be done about imbalance after matching with neighbours."""
-        return neighbor_remedy(spec, scored=self.scores is not None, amount=self.amount)
+    def remedy(self, spec: NearestNeighbors) -> Remedy:
+        """Give what says what can be tried about imbalance after matching with neighbours."""
+        return lambda found: neighbor_remedy(spec, self.worst_of(found), scored=self.scores is not None)
 
     def inputs(self, spec: Matching) -> MatchingInputs:
         """Give what they are matched by."""

@@ -17,6 +17,7 @@ from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnySeries, SomeFrame
+from propensity.frames.one_column import one_outcome_of_matches
 from propensity.matching.clustered import counted_clusters, summed_by_clusters, units_of, words_of_clusters
 from propensity.matching.local_outcomes import tie_cells
 from propensity.matching.outcome import MatchedOutcome
@@ -280,6 +281,7 @@ class Subclasses(SubclassesWithEffects):
         coarsened exact matching ATT      0.06       0.17
         """
         self._require_users("bootstrap", "a replicate that makes subclasses again")
+        one_outcome_of_matches("subclasses.bootstrap", outcome, len(self.index))
         options = ResamplingOptions("multinomial", n_reps, seed, n_threads, progress)
         groups = Groups.read(cluster, strata, self.fingerprint)
         assert self.rematching is not None

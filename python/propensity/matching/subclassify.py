@@ -1,10 +1,12 @@
 """Subclassification: units between the same two quantiles of the score are compared with each other."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
+from propensity.effects.imbalance import Imbalance
 from propensity.effects.matching_specification import MatchingEstimand
 from propensity.effects.sample import read_sample, warn_once
 from propensity.effects.subclass_specification import Subclassification
@@ -122,7 +124,7 @@ def subclassified(
     by = MatchedBy(
         () if model is None else model.covariates,
         balance_terms,
-        _remedy(n_subclasses, int(groups.max()) + 1),
+        partial(_remedy, n_subclasses, int(groups.max()) + 1),
         scored_cautions(scores, e, treated, sample.sample_weight, estimand, sample.frequency),
         rematching=Rematching(again, treated, e if estimated is None else estimated, sample.sample_weight, e),
     )
@@ -139,7 +141,7 @@ def subclassified(
     )
 
 
-def _remedy(n_asked: int, n_found: int) -> str:
+def _remedy(n_asked: int, n_found: int, _: Imbalance) -> str:
     """Say what can be done about imbalance: more subclasses do little where rows are too few for these."""
     if n_found == n_asked:
         return "take more subclasses (n_subclasses=), or aipw, whose outcome models adjust for what is left"

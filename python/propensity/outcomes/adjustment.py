@@ -16,8 +16,8 @@ from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
-from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame
+from propensity.frames.outcome_names import outcome_names
 from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates, parse_covariates
 from propensity.frames.tidying import Missing, Tidying
@@ -123,7 +123,7 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
     """
     spec = IPWRA(estimand, outcome_model, score_model=score_model)
     checks.number("penalty", penalty, minimum=0.0)
-    asked = Question(Metrics(outcome, per, winsorize), contrast, by, within)
+    asked = Question(Metrics(outcome, per, winsorize, "ipwra"), contrast, by, within)
     tidying = Tidying.of(missing, min_level_count)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight, tidying)
     read = asked.read(df, roles)
@@ -219,7 +219,7 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
     """
     spec = RegressionAdjustment(estimand, outcome_model)
     checks.number("penalty", penalty, minimum=0.0)
-    asked = Question(Metrics(outcome, per, winsorize), contrast, by, within)
+    asked = Question(Metrics(outcome, per, winsorize, "regression_adjustment"), contrast, by, within)
     if penalty:
         raise InvalidInputError(
             f"penalty: regression adjustment has no score model for {penalty!r} to act on; leave it out"

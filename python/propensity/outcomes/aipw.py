@@ -202,7 +202,7 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     require_no_penalty(score_model, penalty)
     if spec.is_cross_fitted:
         require_users(df, "score_model, outcome_model", "a model that is fitted in folds")
-    asked = Question(Metrics(outcome, per, winsorize), contrast, by, within)
+    asked = Question(Metrics(outcome, per, winsorize, "aipw"), contrast, by, within)
     tidying = Tidying.of(missing, min_level_count)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight, tidying)
     if scores is not None:

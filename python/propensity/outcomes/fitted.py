@@ -8,7 +8,7 @@ from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPWRA
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.several import Effects
-from propensity.frames.columns import outcome_names
+from propensity.frames.outcome_names import outcome_names
 from propensity.outcomes.adjusted import adjusted_effects
 from propensity.outcomes.by_group import means_by_group
 from propensity.outcomes.questions import MeasuredStudy, Question

@@ -12,9 +12,9 @@ from propensity.effects.group_means import GroupMeans
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
-from propensity.frames.columns import outcome_names
 from propensity.frames.grouping import Grouping
 from propensity.frames.native import AnyFrame
+from propensity.frames.outcome_names import outcome_names
 from propensity.outcomes.adjusted import AdjustedEffects, adjusted_effects
 from propensity.outcomes.by_group import means_by_group
 from propensity.outcomes.cross_fitted import (

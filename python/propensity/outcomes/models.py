@@ -16,9 +16,10 @@ from propensity.effects.sample import Sample, read_sample, rows_there
 from propensity.errors import SeparationError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame, column_names
+from propensity.frames.one_column import NOT_TWO_WAYS
 from propensity.frames.order import places_by_content
+from propensity.frames.outcome_names import outcome_names
 from propensity.frames.recipe import Recipe
 from propensity.frames.terms import Covariates, parse_covariates
 from propensity.frames.tidied_frame import all_tidied
@@ -124,7 +125,7 @@ def read_study(
         reader=score_terms.reader if outcome_terms.formula is None else outcome_terms.reader,
     )
     if not two_ways:
-        require_one_way(sample.clusters, checks.NOT_TWO_WAYS)
+        require_one_way(sample.clusters, NOT_TWO_WAYS)
     frame, (score_terms, outcome_terms) = all_tidied(
         sample.frame, [score_terms, outcome_terms], sample.sample_weight
     )

@@ -17,6 +17,7 @@ from propensity.frames.checks import Floats
 from propensity.frames.columns import open_frame
 from propensity.frames.formulas import INTERCEPT
 from propensity.frames.native import AnyFrame, AnySeries
+from propensity.frames.one_column import one_outcome
 from propensity.frames.recipe import Recipe
 from propensity.frames.terms import Covariates, make_terms, parse_covariates
 from propensity.frames.tidying import Missing, Tidying
@@ -250,6 +251,7 @@ def best_linear_projection(  # noqa: PLR0913 - each is a choice a user may have 
     """
     models = Models(outcome_model, score_model, penalty, n_folds, n_repeats, seed)
     tidying = Tidying.of(missing, min_level_count)
+    one_outcome("best_linear_projection", outcome, treatment, covariates)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight, tidying)
     parsed = parse_covariates(
         projection, df, treatment=treatment, outcomes=[outcome], may_be_none=True, role="projection"

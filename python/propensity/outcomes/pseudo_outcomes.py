@@ -88,7 +88,6 @@ class PseudoOutcomes:
         `also` is what else is given row by row, by role; by it and by what is `beside` rows are told apart
         that are alike in all that models see.
         """
-        checks.column_name("outcome", outcome)
         spec = models.spec()
         study = read_study(df, roles, also, takes_missing=spec.takes_missing)
         given = (study.sample.frame.rowwise(values, role)[0] for role, values in (also or {}).items())

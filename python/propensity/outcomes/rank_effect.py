@@ -15,6 +15,7 @@ from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
 from propensity.frames.native import AnyFrame, AnySeries
+from propensity.frames.one_column import one_outcome
 from propensity.frames.terms import Covariates
 from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import Roles
@@ -249,6 +250,7 @@ def rank_effect(  # noqa: PLR0913 - each is a choice a user may have to make, by
     checks.choice("target", target, get_args(RankTarget))
     models = Models(outcome_model, score_model, penalty, n_folds, n_repeats, seed)
     tidying = Tidying.of(missing, min_level_count)
+    one_outcome("rank_effect", outcome, treatment, covariates)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight, tidying)
     for name, role in ((treatment, "treatment"), (outcome, "outcome")):
         checks.column_name(role, name)

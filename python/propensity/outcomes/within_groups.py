@@ -11,7 +11,7 @@ from propensity.effects.part_of_sample import taken
 from propensity.effects.separate_groups import effects_within
 from propensity.errors import CollinearityWarning
 from propensity.frames.checks import Rows
-from propensity.frames.columns import outcome_names
+from propensity.frames.outcome_names import outcome_names
 from propensity.outcomes.adjusted import AdjustedEffects, adjusted_effects
 from propensity.outcomes.cross_fitted import CrossFittedEffects
 from propensity.outcomes.models import Study

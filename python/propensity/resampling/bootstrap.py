@@ -24,9 +24,9 @@ from propensity.effects.metrics import Metrics
 from propensity.effects.sample import warn_once
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
-from propensity.frames.columns import outcome_names
 from propensity.frames.counted_rows import require_users
 from propensity.frames.native import AnyFrame
+from propensity.frames.outcome_names import outcome_names
 from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates
 from propensity.frames.tidying import Missing, Tidying

@@ -17,8 +17,9 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools
-from propensity.frames.columns import open_frame, outcome_names
+from propensity.frames.columns import open_frame
 from propensity.frames.native import AnyFrame
+from propensity.frames.outcome_names import outcome_names
 from propensity.frames.recipe import Recipe
 from propensity.frames.terms import Covariates, make_terms, parse_covariates
 from propensity.frames.tidied_frame import tidied

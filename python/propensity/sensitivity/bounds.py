@@ -24,6 +24,7 @@ from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
 from propensity.frames.native import AnyFrame
+from propensity.frames.one_column import one_outcome
 from propensity.frames.terms import Covariates
 from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import Roles, Study, places_of_rows, read_study, side_by_side
@@ -152,7 +153,7 @@ def sensitivity_bounds(  # noqa: PLR0913 - each is a choice a user may have to m
     gammas = read_gammas("gamma", gamma)
     spec = IPW() if estimator is None else estimator
     _check(spec, sharp, penalty, level)
-    checks.column_name("outcome", outcome)
+    one_outcome("sensitivity_bounds", outcome, treatment, covariates)
     options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
     tidying = Tidying.of(missing, min_level_count)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight, tidying)
@@ -267,10 +268,10 @@ class _Bounding:
     def _critical(
         self, found: core.SensitivityBounds, end: int, tail: float, gammas: tuple[float, ...]
     ) -> tuple[float, float]:
-        """Give the gammas from which the interval, and the bounds, hold no effect."""
+        """Give the gammas from which the interval, and the bounds, include zero."""
         if self.sharp:
             return self._searched(found, end, tail, gammas)
-        # An interval holds no effect where more than the tail of the replicates' ends are beyond it, and each
+        # An interval includes zero where more than the tail of the replicates' ends are beyond it, and each
         # of these gets there at a gamma of its own.
         of_replicates = found.critical_replicates[:, end]
         of_replicates = np.sort(of_replicates[~np.isnan(of_replicates)])

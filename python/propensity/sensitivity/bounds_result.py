@@ -25,10 +25,10 @@ class SensitivityBounds(Answer):
     interval : Interval
         Of that, from the same replicates.
     critical_gamma : float
-        The strength from which the interval holds no effect; infinite where none is enough, NaN where the
+        The strength from which the interval includes zero; infinite where none is enough, NaN where the
         interval holds it without hidden confounding.
     critical_gamma_of_estimate : float
-        The strength from which the bounds hold no effect; NaN where the estimate is none itself.
+        The strength from which the bounds include zero; NaN where the estimate is none itself.
     estimator : str
         The label of the estimator.
     sharp : bool
@@ -74,7 +74,7 @@ class SensitivityBounds(Answer):
             f"odds of opting in, of users who are alike in the covariates, by a factor of {factor}"
         )
         if math.isnan(self.critical_gamma):
-            return f"{words}; its {self.level:.0%} interval holds none already"
+            return f"{words}; its {self.level:.0%} interval includes zero already"
         return f"{words}; {_factor(self.critical_gamma)} would do for the {self.level:.0%} interval"
 
     def _headline(self) -> str:

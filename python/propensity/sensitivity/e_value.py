@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import pandas as pd
 
+from propensity.calls.elsewhere import elsewhere
 from propensity.calls.keywords import answered
 from propensity.calls.warned import warn
 from propensity.effects import inference
@@ -48,7 +50,7 @@ class EValue(Answer):
         The risk ratio that it would need, at the least, with both the treatment and the outcome (given the
         covariates adjusted for) to move the estimate to no effect. 1 where there is none to explain.
     limit : float
-        The same for the end of the interval nearest to no effect: 1 where the interval holds no effect, and
+        The same for the end of the interval nearest to no effect: 1 where the interval includes it, and
         NaN where none was given.
     ratio, ratio_low, ratio_high : float
         The estimate and its interval as a risk ratio, or about one.
@@ -128,7 +130,7 @@ class EValue(Answer):
         if math.isnan(self.limit):
             return words
         if self.limit == 1.0:
-            return f"{words}, 1 for the interval, which holds no effect already"
+            return f"{words}, 1 for the interval, which includes a ratio of 1 already"
         return f"{words}, {self.limit:.2f} for the interval"
 
     def _headline(self) -> str:
@@ -244,10 +246,11 @@ def _require_number(estimate: object, contrast: str) -> None:
     if hasattr(estimate, "e_value"):
         raise TypeError("estimate: a published number is needed; an effect knows its own: effect.e_value()")
     if type(estimate).__module__.startswith("propensity."):
-        raise TypeError(
-            "estimate: a published number is needed; each of these effects knows its own: "
-            "{name: effects[name].e_value() for name in effects}"
-        )
+        line = elsewhere(estimate, "e_value")
+        if re.fullmatch(r"effects\[[^]]*\]\.e_value\(\)", line):
+            line = "{name: effects[name].e_value() for name in effects}"
+        own = f"; each of these effects knows its own: {line}" if line else ""
+        raise TypeError(f"estimate: a published number is needed{own}")
     if contrast != "difference" and checks.is_real(estimate) and estimate <= 0:
         raise InvalidInputError(
             f"estimate must be a finite number greater than 0, not {estimate!r}, for a {contrast}; a "

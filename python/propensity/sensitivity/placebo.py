@@ -17,8 +17,9 @@ from propensity.effects.subclass_specification import AnyMatching
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
-from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame
+from propensity.frames.one_column import one_outcome
+from propensity.frames.outcome_names import outcome_names
 from propensity.frames.terms import Covariates, parse_covariates, without_columns
 from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import Roles
@@ -202,7 +203,7 @@ def placebo(  # noqa: PLR0913 - each is a choice a user may have to make, by nam
     signup_week       placebo      0.66     -1.05       2.37
     engagement_tier  left out      0.23      0.19       0.28
     """
-    checks.one_outcome("placebo", outcome, treatment, covariates)
+    one_outcome("placebo", outcome, treatment, covariates)
     checks.confidence_level(level)
     spec = AIPW() if estimator is None else estimator
     check_estimator(spec, penalty)

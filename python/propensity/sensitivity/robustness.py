@@ -17,6 +17,7 @@ from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.counted_rows import CountedRows, require_users
 from propensity.frames.native import AnyFrame
+from propensity.frames.one_column import one_outcome
 from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates, without_columns
 from propensity.frames.tidying import Missing, Tidying
@@ -141,7 +142,7 @@ def robustness_value(  # noqa: PLR0913 - each is a choice a user may have to mak
     roles = Roles(
         treatment, outcome, covariates, cluster=cluster, sample_weight=sample_weight, tidying=tidying
     )
-    checks.column_name("outcome", outcome)
+    one_outcome("robustness_value", outcome, treatment, covariates)
     make = partial(RobustnessValue.of, share=float(share), treatment=treatment, outcome=outcome, level=level)
     if estimator is not None and not isinstance(estimator, AIPW):
         raise InvalidInputError(

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from propensity.frames import checks, native
 from propensity.frames.by_name import columns_by_name
-from propensity.frames.columns import outcome_names
 from propensity.frames.counted_rows import CountedRows
 from propensity.frames.native import AnyFrame
+from propensity.frames.outcome_names import outcome_names
 from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates, parse_covariates
 from propensity.study.check_collinear import collinear

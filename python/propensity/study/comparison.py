@@ -27,9 +27,9 @@ from propensity.errors import (
     OverlapError,
     SeparationError,
 )
-from propensity.frames.columns import outcome_names
 from propensity.frames.counted_rows import as_cells
 from propensity.frames.native import AnyFrame
+from propensity.frames.outcome_names import outcome_names
 from propensity.frames.terms import parse_covariates
 from propensity.matching.coarsened import coarsened
 from propensity.matching.full import find_subclasses
@@ -224,7 +224,8 @@ class Comparison:
     def _weighting(self, spec: IPW, scored: Scored) -> Callable[[str], Effect]:
         sample, contrast = self.study.sample, self.measured.metrics.of_parts(self.contrast)
         doubts = nothing_to_say if spec is NAIVELY else ipw_doubts(sample, scored, spec)
-        return ScoredEffects(sample, self._columns, scored, spec, contrast, once(doubts))
+        per = self.measured.metrics.per
+        return ScoredEffects(sample, self._columns, scored, spec, contrast, once(doubts), per)
 
     def scored(self, spec: IPW) -> Scored:
         """Give the scores that rows are weighted by, with what is known of them."""

@@ -37,6 +37,7 @@ _NUMBERS = ["estimate", "std_error", "conf_low", "conf_high", "p_value", "ess_tr
 
 def facts_of(study: Study, by: Sequence[str] | None) -> dict[str, Any]:
     """Gather what a report says."""
+    by = [by] if isinstance(by, str) else by
     sentences, judged = sentences_of(study), verdicts_of(study)
     groups, without = _groups(study, by)
     facts: dict[str, Any] = {
@@ -57,7 +58,7 @@ def facts_of(study: Study, by: Sequence[str] | None) -> dict[str, Any]:
         "check": _findings(study),
     }
     facts |= {"left_out": [*_left_out(study), *without], "cautions": _cautions(study)}
-    facts |= {"call": call_of(study), "versions": _versions(), "fingerprint": _fingerprint(study)}
+    facts |= {"call": call_of(study, by), "versions": _versions(), "fingerprint": _fingerprint(study)}
     plain: dict[str, Any] = _plain(facts | {"made_on": datetime.date.today().isoformat()})
     return plain
 
@@ -229,8 +230,8 @@ def _cautions(study: Study) -> list[str]:
     return list(dict.fromkeys([*study.cautions, *own]))
 
 
-def call_of(study: Study) -> str:
-    """Write the call that makes the study."""
+def call_of(study: Study, by: Sequence[str] | None = None) -> str:
+    """Write the call that makes the study, and where groups were asked for the report of them."""
     outcome: Any = study.outcomes[0] if len(study.outcomes) == 1 else list(study.outcomes)
     covariates = study.covariates if isinstance(study.covariates, str) else list(study.columns)
     options = {
@@ -248,7 +249,8 @@ def call_of(study: Study) -> str:
     if study.estimand != "ATE":
         options["estimand"] = study.estimand
     written = ", ".join(f"{name}={'...' if value is ... else repr(value)}" for name, value in options.items())
-    return f"ps.Study(df, {written})"
+    made = f"ps.Study(df, {written})"
+    return made if by is None else f'{made}.report("study.html", by={list(by)!r})'
 
 
 def tidying_of(study: Study) -> dict[str, Any]:

@@ -72,7 +72,8 @@ def _moved(estimates: Estimates, label: str, table: pd.DataFrame) -> str:
         return "is the same for all"
     unit, (low, high) = unit_of(effect), effect.conf_int()
     size = f"{unit.signed(effect.estimate)} (95% CI {unit.interval(low, high)}){_lift(effect)}"
-    return f"moved by {size}, p {_p(p)}"
+    apart = _disagreement(effect)
+    return f"moved by {size}, p {_p(p)}" + (f", {apart}" if apart else "")
 
 
 def _judged(name: str, verdict: Any) -> str:
@@ -91,11 +92,11 @@ def headline(study: Study) -> str:
     whom = f" ({effect.whom} alone)" if effect.whom else ""
     if math.isnan(effect.p_value):
         return f"{moved} is the same for all, and {what} has no effect on it to be seen."
+    size, p = unit.signed(effect.estimate), _p(effect.p_value)
+    if apart := _disagreement(effect):
+        return f"{what} moved {moved} by {size} {where}{whom}; {apart} (p {p}): it may be chance; {gap}."
     if low <= 0 <= high:
-        return (
-            f"{what} moved {moved} by {unit.signed(effect.estimate)} {where}{whom}, which may be chance "
-            f"(p {_p(effect.p_value)}); {gap}."
-        )
+        return f"{what} moved {moved} by {size} {where}{whom}, which may be chance (p {p}); {gap}."
     verb = "raised" if effect.estimate > 0 else "lowered"
     size = unit.plain(abs(effect.estimate))
     return f"{what} {verb} {moved} by {size} {where}{whom}; {gap}."
@@ -108,14 +109,34 @@ def _p(value: float) -> str:
 
 def _lift(effect: Effect) -> str:
     """Say what the effect is in percent of the mean without it, where that is positive."""
+    percent = _in_percent(effect)
+    if percent is None:
+        return ""
+    low, high = percent.conf_int()
+    return f", {percent.estimate:+.1f}% ({low:.1f} to {high:.1f})"
+
+
+def _in_percent(effect: Effect) -> Effect | None:
     try:
         percent = effect.contrast_as("percent")
     except InvalidInputError:
+        return None
+    return percent if np.isfinite([percent.estimate, *percent.conf_int()]).all() else None
+
+
+def _disagreement(effect: Effect) -> str:
+    """Say that the intervals of difference and percent disagree about zero; nothing where they agree.
+
+    That of percent is made on the logarithm of the ratio, so that near zero the one may include it alone.
+    """
+    percent = _in_percent(effect)
+    if percent is None:
         return ""
-    low, high = percent.conf_int()
-    if not np.isfinite([percent.estimate, low, high]).all():
+    of_difference, of_percent = (low <= 0 <= high for low, high in (effect.conf_int(), percent.conf_int()))
+    if of_difference == of_percent:
         return ""
-    return f", {percent.estimate:+.1f}% ({low:.1f} to {high:.1f})"
+    with_it, without = ("difference", "percent") if of_difference else ("percent", "difference")
+    return f"the intervals disagree: that of the {with_it} includes zero, that of the {without} does not"
 
 
 class Unit:

@@ -12,9 +12,9 @@ from propensity.effects.estimators import AIPW, IPW, Balancing, Estimator, Regre
 from propensity.effects.grouped import GroupedEffects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, native
-from propensity.frames.columns import outcome_names
 from propensity.frames.counted_rows import CountedTable, as_rows
 from propensity.frames.native import AnyFrame
+from propensity.frames.outcome_names import outcome_names
 from propensity.frames.terms import Covariates, parse_covariates
 from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.aipw import aipw

@@ -9,6 +9,7 @@ import pandas as pd
 
 from propensity.balance.result import THRESHOLD
 from propensity.balance.summary import balance_summary
+from propensity.effects.cautions import HEAVY_TAILS
 from propensity.errors import (
     BalanceWarning,
     CalibrationWarning,
@@ -48,9 +49,11 @@ def _overlap(study: Study) -> tuple[str, str]:
         for arm, row in weights.iterrows()
     )
     said = f"weighting leaves an effective sample of {worth} rows"
+    tails = [caution.partition("; ")[0] for caution in cautions if caution.startswith(HEAVY_TAILS)]
+    cautions = [caution for caution in cautions if not caution.startswith(HEAVY_TAILS)]
     if cautions:
         return DOUBTFUL, f"{said}; {cautions[0].partition('; ')[0]}"
-    return HOLDS, f"{said}, and no row carries much of the weight"
+    return HOLDS, "; but ".join([f"{said}, and no row carries much of the weight", *tails])
 
 
 def _balance(study: Study) -> tuple[str, str]:
@@ -104,8 +107,12 @@ def _hidden(study: Study) -> str:
         found = study.sensitivity()
     except InvalidInputError as error:
         return f"no E-value: {error}"
-    if math.isnan(found.limit) or found.limit <= 1:
-        return "the interval holds no effect, so that there is none to explain away"
+    if math.isnan(found.limit):
+        return "there is no interval whose end could be explained away"
+    if found.limit <= 1:
+        low, high = study.effect.conf_int()
+        which = "the interval" if low <= 0 <= high else "the interval of the percent"
+        return f"{which} includes zero, so that there may be no effect to explain away"
     return (
         f"a confounder that was not measured would need risk ratios of {found.point:.2f} with both treatment "
         f"and outcome to explain the estimate away, of {found.limit:.2f} for the end of the interval"

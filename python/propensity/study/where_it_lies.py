@@ -11,7 +11,7 @@ from propensity.effects.estimators import AIPW, IPW, Estimator, RegressionAdjust
 from propensity.effects.sample import warn_once
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
-from propensity.frames.columns import outcome_names
+from propensity.frames.outcome_names import outcome_names
 from propensity.frames.terms import Covariates
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.scored import warn_of_left_out

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from propensity.effects.estimators import IPW
 from propensity.errors import InvalidInputError
-from propensity.frames.columns import listed_names
+from propensity.frames.outcome_names import listed_names
 from propensity.frames.terms import Covariates
 from propensity.scores.choice import LOGISTIC
 

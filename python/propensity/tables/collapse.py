@@ -11,8 +11,9 @@ import pandas as pd
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
-from propensity.frames.columns import open_frame, outcome_names
+from propensity.frames.columns import open_frame
 from propensity.frames.native import AnyFrame
+from propensity.frames.outcome_names import outcome_names
 from propensity.frames.terms import Covariates, parse_covariates
 from propensity.tables import counted, engine
 from propensity.tables.cells import Cells

@@ -321,10 +321,16 @@ class _Estimates:
         told = means.told
         if means.se_method == ESTIMATED and n_clusters is None:
             df = moments.degrees_of_freedom(slopes)
-            told = (
-                *told,
-                *carried_cautions(means.estimand, n_rows, df, lambda: means.behind, told, jackknife=False),
+            carried = carried_cautions(
+                means.estimand,
+                n_rows,
+                df,
+                lambda: means.behind,
+                told,
+                outcome=means.outcome,
+                jackknife=False,
             )
+            told = (*told, *carried)
         bounded = known["low"] >= 0 and known["high"] <= 1
         within = "" if n_clusters is None else f"; summed within {n_clusters:,} clusters, factor G / (G - 1)"
         effect = Effect(

@@ -22,12 +22,12 @@ from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.columns import are_names, outcome_names
 from propensity.frames.counted_rows import require_users
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.grouping import read_groups_of
 from propensity.frames.kept import read_groups_later
 from propensity.frames.native import AnySeries
+from propensity.frames.outcome_names import are_names, outcome_names
 from propensity.weighting.balanced_groups import BalancedRows, named
 from propensity.weighting.balanced_terms import BalancedTerms
 

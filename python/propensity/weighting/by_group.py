@@ -21,8 +21,8 @@ from propensity.effects.metrics import Measured
 from propensity.effects.modelled_groups import GroupRows, ModelledGroups
 from propensity.effects.sample import Sample
 from propensity.frames.checks import Bools, Floats
-from propensity.frames.columns import outcome_names
 from propensity.frames.grouping import Grouping, read_groups
+from propensity.frames.outcome_names import outcome_names
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.equations import equations_of_scores
 from propensity.scores.scored import Scored

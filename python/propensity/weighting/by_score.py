@@ -131,6 +131,8 @@ class ScoredEffects:
     contrast : {"difference", "ratio", "percent", "odds_ratio"}
     doubts : callable
         What there is to say of the weights.
+    per : str or None
+        What outcomes are divided by.
     """
 
     sample: Sample
@@ -139,6 +141,7 @@ class ScoredEffects:
     spec: IPW
     contrast: Contrast
     doubts: Doubts
+    per: str | None = None
 
     @cached_property
     def _found(self) -> dict[str, core.WeightedEstimate]:
@@ -150,7 +153,9 @@ class ScoredEffects:
         weighting = Weighting(found.weights, found.ess_treated, found.ess_control)
         said, left_out = self.doubts(weighting), rows_left_out(sample, outcome, scored, spec)
         jackknife = not isinstance(left_out, str)
-        carried = few_carry(sample, spec, found, scored.scores, said, jackknife=jackknife)
+        carried = few_carry(
+            sample, outcome, spec, found, scored.scores, said, per=self.per, jackknife=jackknife
+        )
         return sample.effect(
             outcome,
             weighted_arms(sample, outcome, found, left_out),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 from propensity import core
 from propensity.effects.arms import balancing_part
@@ -17,6 +18,7 @@ from propensity.frames.checks import Floats
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.scored import Scored
 from propensity.weighting.left_out import WeightedRows
+from propensity.weighting.tails import tails_of
 
 
 def rows_left_out(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> LeftOut | str:
@@ -44,14 +46,19 @@ def _why_not(sample: Sample, scored: Scored, spec: IPW) -> str:
 
 def few_carry(
     sample: Sample,
+    outcome: str,
     spec: IPW,
     found: core.WeightedEstimate,
     scores: Floats,
     told: Sequence[Warning],
     *,
+    per: str | None,
     jackknife: bool,
 ) -> tuple[Warning, ...]:
-    """Say where few rows carry the variance; of clusters it is not known what that does."""
+    """Say where few rows carry the variance; of clusters it is not known what that does.
+
+    `per` is what the outcome is divided by, which leaves it to users to bound the two columns.
+    """
     if sample.clusters is not None or found.std_error == 0.0:
         return ()
     influence = found.influence_treated - found.influence_control
@@ -63,7 +70,10 @@ def few_carry(
         users = None if sample.frequency is None else sample.frequency[there]
         return rows_behind_weights(scores[there], spec.estimand, users, _bounds(sample, spec, found))
 
-    return carried_cautions(spec.estimand, n_rows, df, behind, told, jackknife=jackknife)
+    tails = partial(tails_of, sample, outcome, per)
+    return carried_cautions(
+        spec.estimand, n_rows, df, behind, told, outcome=outcome, tails=tails, jackknife=jackknife
+    )
 
 
 def _bounds(sample: Sample, spec: IPW, found: core.WeightedEstimate) -> tuple[float, float]:

@@ -13,9 +13,9 @@ from propensity.effects.sample import Sample, read_sample, warn_once
 from propensity.effects.several import Effects
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
-from propensity.frames.columns import outcome_names
 from propensity.frames.grouping import require_groups
 from propensity.frames.native import AnyFrame
+from propensity.frames.outcome_names import outcome_names
 from propensity.frames.takes_cells import takes_cells
 from propensity.scores.logistic import (
     given_scores,
@@ -177,7 +177,7 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     spec = IPW(estimand, truncate=truncate)
     contrast = checks.word("contrast", contrast, get_args(Contrast))
     require_groups(by, within=within)
-    metrics = Metrics(outcome, per, winsorize)
+    metrics = Metrics(outcome, per, winsorize, "ipw")
     measured = metrics.measured(
         read_sample(
             df,
@@ -193,7 +193,9 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     scored = read_scored(sample, scores)
     doubts = once(ipw_doubts(sample, scored, spec))
     if by is not None and within:
-        return weighted_within(measured, by, scores, partial(_difference, spec), estimand, contrast)
+        return weighted_within(
+            measured, by, scores, partial(_difference, spec, metrics.per), estimand, contrast
+        )
     if by is not None:
         weighed = weighed_by(sample, measured.only_outcome, scored, spec)
         groups = groups_of(measured, by)
@@ -201,10 +203,11 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         warn_once(grouped.cautions, told_by_fit(scores))
         return grouped
     columns = outcome_names(metrics.columns)
-    effect_on = ScoredEffects(sample, columns, scored, spec, metrics.of_parts(contrast), doubts)
+    effect_on = ScoredEffects(sample, columns, scored, spec, metrics.of_parts(contrast), doubts, metrics.per)
     return measured.effects(effect_on, contrast, told=told_by_fit(scores))
 
 
-def _difference(spec: IPW, sample: Sample, name: str, scored: Scored) -> Effect:
+def _difference(spec: IPW, per: str | None, sample: Sample, name: str, scored: Scored) -> Effect:
     """Estimate the effect on a sample whose score was fitted to it alone."""
-    return ScoredEffects(sample, [name], scored, spec, "difference", ipw_doubts(sample, scored, spec))(name)
+    doubts = ipw_doubts(sample, scored, spec)
+    return ScoredEffects(sample, [name], scored, spec, "difference", doubts, per)(name)

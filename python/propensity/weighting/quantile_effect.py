@@ -14,6 +14,7 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.native import AnyFrame
+from propensity.frames.one_column import one_outcome
 from propensity.frames.terms import Covariates
 from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import Roles, read_study
@@ -112,6 +113,7 @@ def quantile_effect(  # noqa: PLR0913 - each is a choice a user may have to make
     0.9    2.0
     Name: estimate, dtype: float64
     """
+    one_outcome("quantile_effect", outcome, treatment, covariates)
     asked = _quantiles(q)
     contrast = checks.word("contrast", contrast, get_args(QuantileContrast))
     checks.number("penalty", penalty, minimum=0.0)

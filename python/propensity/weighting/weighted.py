@@ -23,8 +23,8 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
-from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame
+from propensity.frames.outcome_names import outcome_names
 from propensity.frames.takes_cells import takes_cells
 from propensity.weighting.by_group import (
     group_rows,
@@ -160,7 +160,7 @@ def weighted_effect(  # noqa: PLR0913 - each is a choice a user may have to make
     +0.23, standard error 0.02
     """
     contrast = checks.word("contrast", contrast, get_args(Contrast))
-    whose, metrics = _estimand(weights, estimand), Metrics(outcome, per, winsorize)
+    whose, metrics = _estimand(weights, estimand), Metrics(outcome, per, winsorize, "weighted_effect")
     measured = metrics.measured(
         read_sample(
             df,
