@@ -40,10 +40,12 @@ use crate::units::tally::{Count, Outcomes, Whole};
 use crate::weighting::balancing::BalancingSpec;
 use crate::weighting::ipw::IpwSpec;
 pub use arm_errors::ArmMoments;
-pub use arm_means::{ArmPipeline, Beside};
+pub use arm_means::{ArmPipeline, Beside, BootstrappedMeans};
 use balanced::Balanced;
 pub use bounds::{Bounds, BoundsSpec};
-pub use coded::{Asked, Bootstrapped, CodedData, are_open_to_codes, bootstrap_of_codes};
+pub use coded::{
+    Asked, Bootstrapped, CodedData, are_open_to_codes, bootstrap_of_codes, means_of_codes,
+};
 use estimates::Fit;
 use layout::Layout;
 use ready::{check, designs, measured};

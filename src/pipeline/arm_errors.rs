@@ -8,6 +8,7 @@ use crate::matching::NearestSpec;
 use crate::resampling::bootstrap::{BootstrapSpec, Replicates};
 use crate::resampling::resample::Resample;
 use crate::resampling::weighted_bootstrap::Analytic;
+use crate::weighting::influence::ArmMeans;
 
 /// An outcome, and what it is per, if it is.
 type Parts<'p, 'a, 'm> = (&'p Pipeline<'a, 'm>, Option<&'p Pipeline<'a, 'm>>);
@@ -24,6 +25,14 @@ pub struct ArmMoments {
 
 impl ArmMoments {
     pub const NONE: Self = Self { covariance: [f64::NAN; 3], products: [f64::NAN; 7] };
+
+    /// From each row's influence on both means.
+    #[must_use]
+    pub fn of(influence: &[Vec<f64>; 2], resample: &Resample) -> Self {
+        let once = vec![1.0; influence[0].len()];
+        let covariance = covariance(influence, &once, resample);
+        Self { covariance, products: products(influence, resample) }
+    }
 
     /// What they say of the difference of the means, treated minus control.
     #[must_use]
@@ -57,9 +66,7 @@ impl<'a, 'm> ArmPipeline<'a, 'm> {
                 return if is_known { known() } else { Ok(ArmMoments::NONE) };
             }
             let influence = influence(parts, estimator, &scores, sample_weight, false)?;
-            let once = vec![1.0; influence[0].len()];
-            let covariance = covariance(&influence, &once, resample);
-            Ok(ArmMoments { covariance, products: products(&influence, resample) })
+            Ok(ArmMoments::of(&influence, resample))
         });
         each.collect()
     }
@@ -158,16 +165,21 @@ fn influence(
         part.means_with_influence(estimator, scores, sample_weight, is_resample)
     };
     let above = of_part(own)?;
-    let Some(per) = per else { return Ok(above.influence) };
-    let below = of_part(per)?;
+    let below = per.map(of_part).transpose()?;
+    Ok(influence_on_ratio(&above, below.as_ref()))
+}
+
+/// Each row's influence on means over those of another outcome, where there is one.
+pub(super) fn influence_on_ratio(above: &ArmMeans, below: Option<&ArmMeans>) -> [Vec<f64>; 2] {
     let mut influence = above.influence.clone();
+    let Some(below) = below else { return influence };
     for (arm, values) in influence.iter_mut().enumerate() {
         let per = below.mean()[arm];
         let ratio = above.mean()[arm] / per;
         let pairs = values.iter_mut().zip(&below.influence[arm]);
         pairs.for_each(|(value, own)| *value = (*value - ratio * own) / per);
     }
-    Ok(influence)
+    influence
 }
 
 fn covariance(influence: &[Vec<f64>; 2], weights: &[f64], resample: &Resample) -> [f64; 3] {

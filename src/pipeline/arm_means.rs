@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use super::arm_errors::ArmMoments;
 use super::estimates::{Fit, Scratch};
 use super::layout::{Layout, with_units};
 use super::ready::check;
@@ -41,7 +42,7 @@ pub struct Beside<'a, 'b> {
 
 impl<'a> Beside<'a, '_> {
     /// The columns beside the outcome, and what they are called.
-    fn columns(&self) -> impl Iterator<Item = (&'static str, &'a [f64])> {
+    pub(super) fn columns(&self) -> impl Iterator<Item = (&'static str, &'a [f64])> {
         let others = self.others.iter().map(|other| ("outcome", *other));
         others.chain(self.per.map(|per| ("per", per)))
     }
@@ -57,6 +58,17 @@ pub struct ArmPipeline<'a, 'm> {
     /// The full sample's, one an estimator, outcome by outcome.
     pub estimates: Vec<Means>,
     pub terms: Terms,
+}
+
+/// What a bootstrap of the means of both arms finds.
+#[derive(Debug)]
+pub struct BootstrappedMeans {
+    /// Control first, one an estimator, outcome by outcome.
+    pub estimates: Vec<[f64; 2]>,
+    pub terms: Terms,
+    pub replicates: Replicates,
+    /// [`ArmMoments::NONE`] where they were not asked for.
+    pub analytic: Vec<ArmMoments>,
 }
 
 impl<'a, 'm> ArmPipeline<'a, 'm> {
@@ -285,7 +297,7 @@ fn first_means(parts: &[Pipeline<'_, '_>], n_outcomes: usize) -> Result<Vec<Mean
 }
 
 /// The means of an outcome over those of what it is per, where it is, by the estimator at a place.
-fn divided(
+pub(super) fn divided(
     of_outcome: &[Result<Means>],
     per: Option<&Vec<Result<Means>>>,
     place: usize,
@@ -306,7 +318,7 @@ fn divided(
 }
 
 /// A number for each row, in the order of what rows hold: by the first outcome, then by the next.
-fn numbered(outcomes: &[&[f64]]) -> Vec<f64> {
+pub(super) fn numbered(outcomes: &[&[f64]]) -> Vec<f64> {
     let n = outcomes.first().map_or(0, |outcome| outcome.len());
     let compared = |a: usize, b: usize| {
         let each = outcomes.iter().map(|outcome| by_size(outcome[a], outcome[b]));

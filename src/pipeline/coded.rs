@@ -8,6 +8,8 @@ mod tests;
 
 use std::sync::Arc;
 
+use super::arm_errors::{ArmMoments, influence_on_ratio};
+use super::arm_means::{Beside, BootstrappedMeans, numbered};
 use super::{Estimator, Terms, adjustments};
 use crate::checks;
 use crate::design::coded::{Coded, NumbersAndFactors, Passes};
@@ -15,8 +17,10 @@ use crate::error::Result;
 use crate::kernels::padded;
 use crate::monitor::Monitor;
 use crate::outcome::adjusted_rows::AdjustmentData;
+use crate::outcome::adjustment::AdjustmentSpec;
 use crate::outcome::coded::{CodedOutcomes, CodedScore, adjusted_means_of_codes, settled};
 use crate::outcome::coded::{Resampled, is_open_to_codes};
+use crate::outcome::origin::Measured;
 use crate::resampling::bootstrap::{BootstrapSpec, Replicates};
 use crate::resampling::resample::Resample;
 use crate::resampling::weighted_bootstrap::Analytic;
@@ -26,8 +30,9 @@ use crate::score::spec::PropensitySpec;
 use crate::units::frequency::RowWeights;
 use crate::units::tally::Rows;
 use crate::weighting::coded_ipw::{CodedScoreFit, ipw_of_factors};
+use crate::weighting::influence::ArmMeans;
 use crate::weighting::ipw::IpwData;
-use refitting::Refitting;
+use refitting::{Refitting, Wanted};
 use rows::{Copies, by_content};
 
 /// The rows of an analysis whose covariates are numbers and factors, in the order they come in.
@@ -80,54 +85,204 @@ pub fn bootstrap_of_codes(
     asked: &Asked<'_>,
     monitor: &Monitor,
 ) -> Result<Option<Bootstrapped>> {
-    check(data, estimators, spec)?;
-    // 1. The rows by arm and by level, and the models' designs; the score.
-    let copies = Copies::by_arm_and_level(data, estimators)?;
-    let given = copies.given(data.given.after);
-    let (rows, weight) = (copies.score_rows(), copies.weights());
-    let has_score = estimators.iter().any(Estimator::needs_score);
-    let score = if has_score { fit_codes(&given, &rows, spec, monitor)? } else { None };
-    let has_outcomes = adjustments(estimators).next().is_some();
-    let outcome_design = if has_outcomes { settled(&given, rows.sample_weight)? } else { None };
-    if score.is_some() != has_score || outcome_design.is_some() != has_outcomes {
+    check(data, data.outcome, estimators, spec)?;
+    let CodedData { outcome, sample_weight, .. } = *data;
+    let asks_for_zero = |spec: &AdjustmentSpec| !spec.outcome_model.takes_any_origin();
+    let measured = if adjustments(estimators).any(asks_for_zero) {
+        Measured::from_zero(outcome)
+    } else {
+        Measured::from_their_middle(outcome, sample_weight)
+    };
+    let measured = [measured.values];
+    let (data, outcomes, wanted) = (*data, &measured[..], Wanted::Differences);
+    let analysis = Analysis { data, outcomes, wanted, estimators, spec, asked, monitor };
+    let Some(found) = analysis.bootstrap(outcome, |means, _| {
+        let [control, treated] = &means[0].influence;
+        let influence: Vec<f64> = treated.iter().zip(control).map(|(t, c)| t - c).collect();
+        Analytic::new(&influence, asked.resample)
+    })?
+    else {
         return Ok(None);
-    }
-    let scores = score.as_ref().map_or_else(
-        || Ok(vec![0.5; weight.len()]),
-        |fit| {
-            let mut scores = fit.design.linear(&fit.theta);
-            to_scores(&mut scores);
-            checks::scores(&copies.as_they_came(&scores)).map(|()| scores)
-        },
-    )?;
-    let terms = terms(score.as_ref(), outcome_design.as_ref());
+    };
+    let Found { estimates, terms, replicates, analytic } = found;
+    Ok(Some(Bootstrapped { estimates, terms, replicates, analytic }))
+}
 
-    // 2. The estimates, and what can be said of them without resampling.
-    let refits = score.as_ref().map(|fit| refits_of_score(fit, &rows, spec));
-    let of_rows = copies.adjustment_data();
-    let mut outcomes =
-        outcome_design.as_ref().map(|design| CodedOutcomes::new(design, of_rows, &weight));
-    let full = Resampled { weight: &weight, scores: &scores };
-    if let Some(outcomes) = &mut outcomes
-        && !outcomes.prepare(adjustments(estimators), full, monitor)?
-    {
-        return Ok(None);
+/// The same of the means of both arms, as of [`super::ArmPipeline`].
+///
+/// # Errors
+/// Those of [`super::ArmPipeline`].
+pub fn means_of_codes(
+    data: &CodedData<'_>,
+    beside: Beside<'_, '_>,
+    estimators: &[Estimator],
+    spec: &PropensitySpec,
+    asked: &Asked<'_>,
+    monitor: &Monitor,
+) -> Result<Option<BootstrappedMeans>> {
+    check(data, data.outcome, estimators, spec)?;
+    for (name, other) in beside.columns() {
+        checks::same_length(name, other.len(), data.treatment.len())?;
+        checks::finite(name, other)?;
+        check(data, other, estimators, spec)?;
     }
-    let refitting =
-        Refitting::new(&copies, &given, (refits, outcomes), (estimators, spec), &scores, monitor);
-    let estimates = refitting.full_sample()?;
-    let mut found = None;
-    if asked.analytic {
-        let scores = copies.as_they_came(&scores);
-        found = analytic(data, estimators, spec, &scores, asked.resample, monitor)?;
-        if found.is_none() {
+    let others = beside.columns().map(|(_, other)| other);
+    let outcomes: Vec<&[f64]> = std::iter::once(data.outcome).chain(others).collect();
+    let n_outcomes = 1 + beside.others.len();
+    let wanted = Wanted::Means { n_outcomes };
+    let data = *data;
+    let analysis = Analysis { data, outcomes: &outcomes, wanted, estimators, spec, asked, monitor };
+    let found = analysis.bootstrap(&numbered(&outcomes), |means, outcome| {
+        let influence = influence_on_ratio(&means[outcome], means.get(n_outcomes));
+        ArmMoments::of(&influence, asked.resample)
+    })?;
+    Ok(found.map(|Found { estimates, terms, replicates, analytic }| {
+        let estimates: Vec<[f64; 2]> = estimates.as_chunks().0.to_vec();
+        let none = || vec![ArmMoments::NONE; estimates.len()];
+        let analytic = analytic.unwrap_or_else(none);
+        BootstrappedMeans { estimates, terms, replicates, analytic }
+    }))
+}
+
+/// An analysis that was checked: its rows, their outcomes, and what is wanted of them.
+struct Analysis<'a, 'd, O> {
+    data: CodedData<'d>,
+    outcomes: &'a [O],
+    wanted: Wanted,
+    estimators: &'a [Estimator],
+    spec: &'a PropensitySpec,
+    asked: &'a Asked<'a>,
+    monitor: &'a Monitor,
+}
+
+struct Found<A> {
+    estimates: Vec<f64>,
+    terms: Terms,
+    replicates: Replicates,
+    analytic: Option<Vec<A>>,
+}
+
+impl<O: AsRef<[f64]>> Analysis<'_, '_, O> {
+    /// Rows that hold the same in all else are drawn in the order of `outcome`; `told` makes what is to be said without
+    /// resampling of the means of every outcome, for one of them.
+    fn bootstrap<A>(
+        &self,
+        outcome: &[f64],
+        told: impl Fn(&[ArmMeans], usize) -> A,
+    ) -> Result<Option<Found<A>>> {
+        let Self { data, wanted, estimators, spec, asked, monitor, .. } = *self;
+        // 1. The rows by arm and by level, and the models' designs; the score.
+        let copies = Copies::by_arm_and_level(&data, self.outcomes)?;
+        let given = copies.given(data.given.after);
+        let (rows, weight) = (copies.score_rows(), copies.weights());
+        let has_score = estimators.iter().any(Estimator::needs_score);
+        let score = if has_score { fit_codes(&given, &rows, spec, monitor)? } else { None };
+        let has_outcomes = adjustments(estimators).next().is_some();
+        let design = if has_outcomes { settled(&given, rows.sample_weight)? } else { None };
+        if score.is_some() != has_score || design.is_some() != has_outcomes {
             return Ok(None);
         }
+        let scores = score.as_ref().map_or_else(
+            || Ok(vec![0.5; weight.len()]),
+            |fit| {
+                let mut scores = fit.design.linear(&fit.theta);
+                to_scores(&mut scores);
+                checks::scores(&copies.as_they_came(&scores)).map(|()| scores)
+            },
+        )?;
+        let terms = terms(score.as_ref(), design.as_ref());
+
+        // 2. The estimates, and what can be said of them without resampling.
+        let refits = score.as_ref().map(|fit| refits_of_score(fit, &rows, spec));
+        let full = Resampled { weight: &weight, scores: &scores };
+        let outcomes = match &design {
+            Some(design) => outcome_models(&copies, design, estimators, full, monitor)?,
+            None => Some(Vec::new()),
+        };
+        let Some(outcomes) = outcomes else { return Ok(None) };
+        let models = (refits, outcomes);
+        let refitting =
+            Refitting::new(&copies, &given, models, wanted, (estimators, spec), &scores, monitor);
+        let estimates = refitting.full_sample()?;
+        let mut analytic = None;
+        if asked.analytic {
+            analytic = self.analytic(&copies.as_they_came(&scores), told)?;
+            if analytic.is_none() {
+                return Ok(None);
+            }
+        }
+
+        // 3. The replicates.
+        let resample = asked.resample_by_content(&data, outcome);
+        let replicates = refitting.replicates(&resample, &asked.bootstrap)?;
+        Ok(Some(Found { estimates, terms, replicates, analytic }))
     }
 
-    // 3. The replicates.
-    let replicates = refitting.replicates(&asked.resample_by_content(data), &asked.bootstrap)?;
-    Ok(Some(Bootstrapped { estimates, terms, replicates, analytic: found }))
+    /// What is said without resampling, outcome by outcome; `None` where some is left to the matrix.
+    fn analytic<A>(
+        &self,
+        scores: &[f64],
+        told: impl Fn(&[ArmMeans], usize) -> A,
+    ) -> Result<Option<Vec<A>>> {
+        let n_outcomes =
+            if let Wanted::Means { n_outcomes } = self.wanted { n_outcomes } else { 1 };
+        let mut each: Vec<Vec<A>> = (0..n_outcomes).map(|_| Vec::new()).collect();
+        for estimator in self.estimators {
+            let Some(means) = self.means_with_influence(estimator, scores)? else {
+                return Ok(None);
+            };
+            for (outcome, own) in each.iter_mut().enumerate() {
+                own.push(told(&means, outcome));
+            }
+        }
+        Ok(Some(each.into_iter().flatten().collect()))
+    }
+
+    /// The means of every outcome by an estimator, and each row's influence on them.
+    fn means_with_influence(
+        &self,
+        estimator: &Estimator,
+        scores: &[f64],
+    ) -> Result<Option<Vec<ArmMeans>>> {
+        let CodedData { given, treatment, sample_weight, .. } = self.data;
+        let PropensitySpec { penalty, link, .. } = *self.spec;
+        let mut outcomes = self.outcomes.iter().map(AsRef::as_ref);
+        let outcome = outcomes.next().unwrap_or_default();
+        let others: Vec<&[f64]> = outcomes.collect();
+        if let Estimator::Adjusted(spec) = estimator {
+            let rows = AdjustmentData::of_users(treatment, outcome, sample_weight);
+            let score = CodedScore { spec: *self.spec, scores: Some(scores) };
+            let found =
+                adjusted_means_of_codes(&rows, &others, &given, &score, *spec, self.monitor)?;
+            let Some(found) = found else { return Ok(None) };
+            let others = found.others.into_iter().map(|other| other.means);
+            return Ok(Some(std::iter::once(found.first.means).chain(others).collect()));
+        }
+        let row_weights = RowWeights::of(sample_weight);
+        let rows = IpwData { outcome, treatment, scores, row_weights };
+        let fit = CodedScoreFit { given, penalty, link };
+        Ok(Some(ipw_of_factors(&rows, &others, estimator.weighting(), fit)?.means))
+    }
+}
+
+/// The full sample's models of each outcome; `None` where some are left to the matrix.
+fn outcome_models<'p, 'x>(
+    copies: &'p Copies,
+    design: &'p Coded<'x>,
+    estimators: &[Estimator],
+    full: Resampled<'_>,
+    monitor: &Monitor,
+) -> Result<Option<Vec<CodedOutcomes<'p, 'x>>>> {
+    let passes = Arc::new(Passes::new(design));
+    let mut each = Vec::new();
+    for rows in copies.adjustment_data() {
+        let mut models = CodedOutcomes::new(design, passes.clone(), rows, full.weight);
+        if !models.prepare(adjustments(estimators), full, monitor)? {
+            return Ok(None);
+        }
+        each.push(models);
+    }
+    Ok(Some(each))
 }
 
 /// What there is to say of the columns of both models.
@@ -151,8 +306,13 @@ fn refits_of_score<'d, 'x>(
     CodedRefits::over(passes, events, rows.sample_weight, start, spec.penalty, spec.tolerance)
 }
 
-fn check(data: &CodedData<'_>, estimators: &[Estimator], spec: &PropensitySpec) -> Result<()> {
-    let CodedData { given, treatment, outcome, sample_weight } = *data;
+fn check(
+    data: &CodedData<'_>,
+    outcome: &[f64],
+    estimators: &[Estimator],
+    spec: &PropensitySpec,
+) -> Result<()> {
+    let CodedData { given, treatment, sample_weight, .. } = *data;
     given.check()?;
     checks::same_length("treatment", treatment.len(), given.x.nrows())?;
     checks::outcome(outcome, treatment.len())?;
@@ -176,43 +336,12 @@ fn check(data: &CodedData<'_>, estimators: &[Estimator], spec: &PropensitySpec) 
     })
 }
 
-/// The standard error and the acceleration of each estimate; `None` where some are left to the matrix.
-fn analytic(
-    data: &CodedData<'_>,
-    estimators: &[Estimator],
-    score: &PropensitySpec,
-    scores: &[f64],
-    resample: &Resample,
-    monitor: &Monitor,
-) -> Result<Option<Vec<Analytic>>> {
-    let CodedData { given, treatment, outcome, sample_weight } = *data;
-    let PropensitySpec { penalty, link, .. } = *score;
-    let each = estimators.iter().map(|estimator| {
-        let means = if let Estimator::Adjusted(spec) = estimator {
-            let rows = AdjustmentData::of_users(treatment, outcome, sample_weight);
-            let score = CodedScore { spec: *score, scores: Some(scores) };
-            let found = adjusted_means_of_codes(&rows, &[], &given, &score, *spec, monitor)?;
-            let Some(found) = found else { return Ok(None) };
-            found.first.means
-        } else {
-            let row_weights = RowWeights::of(sample_weight);
-            let rows = IpwData { outcome, treatment, scores, row_weights };
-            let fit = CodedScoreFit { given, penalty, link };
-            ipw_of_factors(&rows, &[], estimator.weighting(), fit)?.of_first().means
-        };
-        let [control, treated] = means.influence;
-        let influence: Vec<f64> = treated.iter().zip(&control).map(|(t, c)| t - c).collect();
-        Ok(Some(Analytic::new(&influence, resample)))
-    });
-    each.collect()
-}
-
 impl Asked<'_> {
     /// Rows take their random numbers in the order of what they hold, as in [`super::Pipeline`].
-    fn resample_by_content(&self, data: &CodedData<'_>) -> Resample {
+    fn resample_by_content(&self, data: &CodedData<'_>, outcome: &[f64]) -> Resample {
         if self.resample.is_clustered() {
             return self.resample.clone();
         }
-        self.resample.taking_rows_in(by_content(data))
+        self.resample.taking_rows_in(by_content(data, outcome))
     }
 }

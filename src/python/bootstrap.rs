@@ -7,15 +7,14 @@ use super::codes::{Codes, matrix};
 use super::errors::InvalidInputError;
 use super::estimators::estimator;
 use super::options::chosen;
-use super::replicated_means::FoundMeans;
 use super::replicates::Replicates;
 use super::{arrays, call, needs, options, row_weights, words};
 use crate::design::coded::NumbersAndFactors;
 use crate::error::Error;
 use crate::monitor::Monitor;
 use crate::pipeline::{
-    Asked, Beside, Bootstrapped, CodedData, Data, Estimator, Pipeline, are_open_to_codes,
-    bootstrap_of_codes,
+    Asked, Beside, Bootstrapped, BootstrappedMeans, CodedData, Data, Estimator, Pipeline,
+    are_open_to_codes, bootstrap_of_codes, means_of_codes,
 };
 use crate::resampling::bootstrap::BootstrapSpec;
 use crate::resampling::resample::Resample;
@@ -160,7 +159,6 @@ pub fn bootstrap(
     let spec = PropensitySpec { link, penalty, ..PropensitySpec::default() };
     let resample = resample(resampling, treatment.len(), cluster, strata)?.of_users(frequency);
     check_replicates(n_reps, analytic)?;
-    let is_plain = !studentized && !of_means && !lists.contains(&true);
     let job = Job {
         x,
         given: &given,
@@ -173,7 +171,7 @@ pub fn bootstrap(
         sample_weight: total,
         frequency,
         columns: (&score_columns, &outcome_columns, &balanced_columns),
-        may_stay_codes: is_plain && frequency.is_none(),
+        may_stay_codes: !studentized && !lists.contains(&true) && frequency.is_none(),
         of_means,
         studentized,
     };
@@ -224,12 +222,19 @@ impl Job<'_> {
         spec: PropensitySpec,
         asked: &Asked<'_>,
         monitor: &Monitor,
-    ) -> Result<(Bootstrapped, Option<FoundMeans>), Error> {
+    ) -> Result<(Bootstrapped, Option<BootstrappedMeans>), Error> {
         let Self { x, treatment, outcome, sample_weight, studentized, .. } = *self;
         let given = NumbersAndFactors { x, factors: &self.given.factors, after: &self.given.after };
         if self.may_stay_codes && !self.given.is_empty() && are_open_to_codes(estimators, &spec) {
             let data = CodedData { given, treatment, outcome, sample_weight };
-            if let Some(found) = bootstrap_of_codes(&data, estimators, &spec, asked, monitor)? {
+            if self.of_means {
+                let found = means_of_codes(&data, self.beside, estimators, &spec, asked, monitor)?;
+                if let Some(found) = found {
+                    return Ok((found.differences(studentized), Some(found)));
+                }
+            } else if let Some(found) =
+                bootstrap_of_codes(&data, estimators, &spec, asked, monitor)?
+            {
                 return Ok((found, None));
             }
         }
@@ -246,7 +251,7 @@ impl Job<'_> {
             balanced_columns,
         };
         if self.of_means {
-            let found = FoundMeans::of(
+            let found = BootstrappedMeans::of_matrix(
                 (data, self.beside),
                 estimators,
                 spec,

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::pipeline::{
-    ArmMoments, ArmPipeline, Asked, Beside, Bootstrapped, Data, Estimator, Terms,
+    ArmMoments, ArmPipeline, Asked, Beside, Bootstrapped, BootstrappedMeans, Data, Estimator,
 };
 use crate::resampling::bootstrap::Replicates;
 use crate::score::spec::PropensitySpec;
@@ -38,15 +38,9 @@ pub struct ReplicatedMeans {
     products: Py<PyArray2<f64>>,
 }
 
-pub struct FoundMeans {
-    pub estimates: Vec<[f64; 2]>,
-    pub terms: Terms,
-    pub replicates: Replicates,
-    pub analytic: Vec<ArmMoments>,
-}
-
-impl FoundMeans {
-    pub fn of<'a>(
+impl BootstrappedMeans {
+    /// Over the matrix of an analysis.
+    pub fn of_matrix<'a>(
         (data, beside): (Data<'a>, Beside<'a, '_>),
         estimators: &'a [Estimator],
         spec: PropensitySpec,

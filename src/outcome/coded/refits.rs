@@ -60,14 +60,19 @@ struct Parts {
 impl<'d, 'x> CodedOutcomes<'d, 'x> {
     /// Over a design whose rows these are.
     #[must_use]
-    pub fn new(design: &'d Coded<'x>, data: AdjustmentData<'d>, weight: &[f64]) -> Self {
+    pub fn new(
+        design: &'d Coded<'x>,
+        passes: Arc<Passes<'d, 'x>>,
+        data: AdjustmentData<'d>,
+        weight: &[f64],
+    ) -> Self {
         let mut sums = [[0.0; 2]; 2];
         for (row, treated) in data.treatment.iter().enumerate() {
             let own = &mut sums[usize::from(*treated)];
             *own = [own[0] + weight[row], own[1] + weight[row] * data.outcome[row]];
         }
         let centers = sums.map(|[rows, outcome]| outcome / rows);
-        Self { design, passes: Arc::new(Passes::new(design)), data, centers, models: Vec::new() }
+        Self { design, passes, data, centers, models: Vec::new() }
     }
 
     /// Keep the full sample's models of these specifications; false where some are left to the matrix.
@@ -90,16 +95,16 @@ impl<'d, 'x> CodedOutcomes<'d, 'x> {
         Ok(true)
     }
 
-    /// The effect in a resample; `None` where that is left to the matrix.
+    /// The means of both arms in a resample, control first; `None` where they are left to the matrix.
     ///
     /// # Errors
     /// [`Error::Stopped`].
-    pub fn effect(
+    pub fn means(
         &self,
         spec: AdjustmentSpec,
         rows: Resampled<'_>,
         monitor: &Monitor,
-    ) -> Result<Option<f64>> {
+    ) -> Result<Option<[f64; 2]>> {
         let Some((_, arms)) = self.models.iter().find(|(own, _)| *own == spec) else {
             return Ok(None);
         };
@@ -114,7 +119,7 @@ impl<'d, 'x> CodedOutcomes<'d, 'x> {
             let Some(mean) = mean.filter(|mean| mean.is_finite()) else { return Ok(None) };
             means[place] = mean;
         }
-        Ok(Some(means[1] - means[0]))
+        Ok(Some(means))
     }
 
     fn parts(&self, spec: AdjustmentSpec, rows: Resampled<'_>, arm: bool) -> Parts {

@@ -15,6 +15,7 @@ use crate::outcome::adjustment::{AdjustmentSpec, Modelled, arm_mean};
 use crate::outcome::coded::{CodedOutcomes, Resampled};
 use crate::outcome::model::Backing;
 use crate::pipeline::Estimator;
+use crate::pipeline::arm_means::{Means, divided};
 use crate::resampling::bootstrap::{self, BootstrapSpec, Replicate, Replicates};
 use crate::resampling::resample::{Resample, Scheme};
 use crate::resampling::stream::Stream;
@@ -33,7 +34,9 @@ pub struct Refitting<'p, 'x> {
     copies: &'p Copies,
     given: &'p NumbersAndFactors<'x>,
     score: Option<CodedRefits<'p, 'x>>,
-    outcomes: Option<CodedOutcomes<'p, 'x>>,
+    /// Of each outcome, where it has models.
+    outcomes: Vec<CodedOutcomes<'p, 'x>>,
+    wanted: Wanted,
     estimators: &'p [Estimator],
     spec: &'p PropensitySpec,
     /// The full sample's scores, which may be anything where no score is needed.
@@ -41,6 +44,46 @@ pub struct Refitting<'p, 'x> {
     monitor: &'p Monitor,
     /// What the codes stand for, made where a replicate needs it.
     matrix: OnceLock<Array2<f64>>,
+}
+
+/// What is worked out on each replicate.
+#[derive(Debug, Clone, Copy)]
+pub enum Wanted {
+    /// The effect of each estimator.
+    Differences,
+    /// The means of both arms by each estimator, of so many outcomes one after the other; over those of the outcome behind
+    /// them, where there is one.
+    Means { n_outcomes: usize },
+}
+
+impl Wanted {
+    /// Put what is wanted of the means of each part by each estimator where it belongs.
+    fn put(self, of_parts: &[Vec<Result<Means>>], numbers: &mut [f64]) -> Result<()> {
+        let mut first_failure = Ok(());
+        let width = if let Self::Means { .. } = self { 2 } else { 1 };
+        for (place, slots) in numbers.chunks_mut(width).enumerate() {
+            match self.of(of_parts, place) {
+                Ok(found) => slots.copy_from_slice(&found[..width]),
+                Err(error) => first_failure = first_failure.and(Err(error)),
+            }
+        }
+        first_failure
+    }
+
+    /// One number or two.
+    fn of(self, of_parts: &[Vec<Result<Means>>], place: usize) -> Result<[f64; 2]> {
+        let k = of_parts[0].len();
+        match self {
+            Self::Differences => {
+                let [control, treated] = of_parts[0][place].clone()?;
+                let effect = treated - control;
+                effect.is_finite().then_some([effect; 2]).ok_or(Error::Overflow)
+            }
+            Self::Means { n_outcomes } => {
+                divided(&of_parts[place / k], of_parts.get(n_outcomes), place % k)
+            }
+        }
+    }
 }
 
 /// What a thread keeps from one replicate to the next.
@@ -55,21 +98,30 @@ impl<'p, 'x> Refitting<'p, 'x> {
     pub fn new(
         copies: &'p Copies,
         given: &'p NumbersAndFactors<'x>,
-        (score, outcomes): (Option<CodedRefits<'p, 'x>>, Option<CodedOutcomes<'p, 'x>>),
+        (score, outcomes): (Option<CodedRefits<'p, 'x>>, Vec<CodedOutcomes<'p, 'x>>),
+        wanted: Wanted,
         (estimators, spec): (&'p [Estimator], &'p PropensitySpec),
         scores: &'p [f64],
         monitor: &'p Monitor,
     ) -> Self {
         let matrix = OnceLock::new();
-        Self { copies, given, score, outcomes, estimators, spec, scores, monitor, matrix }
+        Self { copies, given, score, outcomes, wanted, estimators, spec, scores, monitor, matrix }
     }
 
-    /// The estimates of all rows once each.
+    /// How many numbers a replicate is.
+    fn width(&self) -> usize {
+        match self.wanted {
+            Wanted::Differences => self.estimators.len(),
+            Wanted::Means { n_outcomes } => 2 * n_outcomes * self.estimators.len(),
+        }
+    }
+
+    /// What is wanted of all rows once each.
     ///
     /// # Errors
     /// What keeps the first from being had that cannot be.
     pub fn full_sample(&self) -> Result<Vec<f64>> {
-        let mut estimates = vec![f64::NAN; self.estimators.len()];
+        let mut estimates = vec![f64::NAN; self.width()];
         let everybody = vec![1_u8; self.scores.len()];
         let (mut weight, mut weighed) = (Vec::new(), Vec::new());
         let room = (&mut weight, &mut weighed);
@@ -82,7 +134,7 @@ impl<'p, 'x> Refitting<'p, 'x> {
     /// # Errors
     /// Those of [`bootstrap::run`].
     pub fn replicates(&self, resample: &Resample, spec: &BootstrapSpec) -> Result<Replicates> {
-        let places = self.copies.rows.places();
+        let places = self.copies.places();
         if let Some(urn) = self.copies.urn(resample) {
             return self.run(spec, |mut stream, counts: &mut [u8]| urn.draw(&mut stream, counts));
         }
@@ -113,13 +165,19 @@ impl<'p, 'x> Refitting<'p, 'x> {
             weight: Vec::new(),
             weighed: Vec::new(),
         };
-        let width = self.estimators.len();
-        bootstrap::run_together(spec, width, most, self.monitor, fresh, |replicates, room| {
-            for (replicate, counts) in replicates.iter().zip(&mut room.counts) {
-                draw(replicate.stream.clone(), counts);
-            }
-            self.estimate_all(replicates, room);
-        })
+        bootstrap::run_together(
+            spec,
+            self.width(),
+            most,
+            self.monitor,
+            fresh,
+            |replicates, room| {
+                for (replicate, counts) in replicates.iter().zip(&mut room.counts) {
+                    draw(replicate.stream.clone(), counts);
+                }
+                self.estimate_all(replicates, room);
+            },
+        )
     }
 
     fn estimate_all<W: Count>(&self, replicates: &mut [Replicate], room: &mut Room<W>) {
@@ -174,74 +232,79 @@ impl<'p, 'x> Refitting<'p, 'x> {
         }
     }
 
-    /// All effects on rows counted so, whose scores are these. One that fails leaves its NaN.
+    /// What is wanted of rows counted so, whose scores are these. An estimator that fails leaves its NaN.
     fn estimate<W: Count>(
         &self,
         counts: &[W],
         scores: &[f64],
         (weight, weighed): (&mut Vec<f64>, &mut Vec<Weighed>),
-        estimates: &mut [f64],
+        numbers: &mut [f64],
     ) -> Result<()> {
-        if self.outcomes.is_some() {
+        if !self.outcomes.is_empty() {
             self.weigh(counts, weight);
         }
-        let mut first_failure = Ok(());
-        for (estimator, slot) in self.estimators.iter().zip(estimates) {
-            self.monitor.check()?;
-            let found = if let Estimator::Adjusted(spec) = estimator {
-                self.adjusted(*spec, counts, Resampled { weight, scores })
-            } else {
-                self.weighted(estimator.weighting(), counts, scores, weighed)
-            };
-            let finite = |effect: f64| effect.is_finite().then_some(effect).ok_or(Error::Overflow);
-            match found.and_then(finite) {
-                Ok(effect) => *slot = effect,
-                Err(Error::Stopped) => return Err(Error::Stopped),
-                Err(error) => first_failure = first_failure.and(Err(error)),
+        let mut of_parts = Vec::with_capacity(self.copies.parts().len());
+        for part in 0..self.copies.parts().len() {
+            let mut of_part = Vec::with_capacity(self.estimators.len());
+            for estimator in self.estimators {
+                self.monitor.check()?;
+                let found = if let Estimator::Adjusted(spec) = estimator {
+                    self.adjusted(part, *spec, counts, Resampled { weight, scores })
+                } else {
+                    self.weighted(part, estimator.weighting(), counts, scores, weighed)
+                };
+                match found {
+                    Err(Error::Stopped) => return Err(Error::Stopped),
+                    other => of_part.push(other),
+                }
             }
+            of_parts.push(of_part);
         }
-        first_failure
+        self.wanted.put(&of_parts, numbers)
     }
 
     fn weighted<W: Count>(
         &self,
+        part: usize,
         IpwSpec { estimand, truncate }: IpwSpec,
         counts: &[W],
         scores: &[f64],
         weighed: &mut Vec<Weighed>,
-    ) -> Result<f64> {
-        let units = self.copies.rows.counted(counts);
+    ) -> Result<Means> {
+        let rows = &self.copies.parts()[part];
+        let units = rows.counted(counts);
         let contrast = if let Some(q) = truncate {
-            let n_rows = n_rows_drawn(&self.copies.rows.once(), counts);
+            let n_rows = n_rows_drawn(&rows.once(), counts);
             Contrast::truncated(estimand, q, scores, &units, n_rows, weighed)
         } else {
             let mut contrast = Contrast::new(estimand);
             contrast.add(scores, &units);
             contrast
         };
-        contrast.means().map(|(treated, control)| treated - control)
+        contrast.means().map(|(treated, control)| [control, treated])
     }
 
     fn adjusted<W: Count>(
         &self,
+        part: usize,
         spec: AdjustmentSpec,
         counts: &[W],
         rows: Resampled<'_>,
-    ) -> Result<f64> {
-        let outcomes = self.outcomes.as_ref().ok_or(Error::Overflow)?;
-        match outcomes.effect(spec, rows, self.monitor)? {
-            Some(effect) => Ok(effect),
-            None => self.by_matrix(spec, counts, rows.scores),
+    ) -> Result<Means> {
+        match self.outcomes[part].means(spec, rows, self.monitor)? {
+            Some(means) => Ok(means),
+            None => self.by_matrix(part, spec, counts, rows.scores),
         }
     }
 
     /// What codes do not tell in a replicate: terms that are collinear among the rows of an arm that were drawn.
     fn by_matrix<W: Count>(
         &self,
+        part: usize,
         spec: AdjustmentSpec,
         counts: &[W],
         scores: &[f64],
-    ) -> Result<f64> {
+    ) -> Result<Means> {
         let n = self.given.x.nrows();
         if self.matrix.get().is_none() {
             room_for(n, size_of::<f64>() * self.given.n_terms())?;
@@ -250,14 +313,15 @@ impl<'p, 'x> Refitting<'p, 'x> {
         let sample_weight = self.copies.score_rows().sample_weight;
         let design = Covariates::standardized_among(matrix.view(), sample_weight)?;
         let covariates = &design.settled(&presence(n, sample_weight))?;
-        let everybody = self.copies.rows.once();
+        let rows = &self.copies.parts()[part];
+        let everybody = rows.once();
         let full = Modelled { covariates, units: &everybody, scores: self.scores };
-        let modelled = Modelled { covariates, units: &self.copies.rows.counted(counts), scores };
+        let modelled = Modelled { covariates, units: &rows.counted(counts), scores };
         let mean = |arm: bool| {
             let rows = full.rows_of(arm, spec);
             let backing = Backing::new(&rows, spec.outcome_model, self.monitor)?;
             arm_mean(&modelled, arm, spec, Some(&backing), self.monitor).map(|found| found.mean)
         };
-        Ok(mean(true)? - mean(false)?)
+        Ok([mean(false)?, mean(true)?])
     }
 }

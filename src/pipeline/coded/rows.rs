@@ -9,10 +9,7 @@ use crate::design::coded::NumbersAndFactors;
 use crate::design::factors::Factor;
 use crate::error::Result;
 use crate::outcome::adjusted_rows::AdjustmentData;
-use crate::outcome::adjustment::AdjustmentSpec;
-use crate::outcome::origin::Measured;
 use crate::pipeline::order::by_covariates;
-use crate::pipeline::{Estimator, adjustments};
 use crate::resampling::resample::Resample;
 use crate::resampling::urn::Urn;
 use crate::reserve::room_for;
@@ -23,9 +20,9 @@ use crate::units::tally::{Count, Outcomes, Rows};
 /// What a copy takes beside its numbers.
 const BYTES_A_ROW: usize = 64;
 
-/// Copies of the rows, their outcomes measured from a value among them.
+/// Copies of the rows, once for each outcome.
 pub struct Copies {
-    pub rows: SortedRows,
+    parts: Vec<SortedRows>,
     x: Array2<f64>,
     factors: Vec<Factor>,
 }
@@ -33,24 +30,21 @@ pub struct Copies {
 impl Copies {
     /// # Errors
     /// [`crate::error::Error::Memory`].
-    pub fn by_arm_and_level(data: &CodedData<'_>, estimators: &[Estimator]) -> Result<Self> {
-        let CodedData { given, treatment, outcome, sample_weight } = *data;
+    pub fn by_arm_and_level<O: AsRef<[f64]>>(data: &CodedData<'_>, outcomes: &[O]) -> Result<Self> {
+        let CodedData { given, treatment, sample_weight, .. } = *data;
         let n = given.x.nrows();
-        room_for(n, size_of::<f64>() * given.x.ncols() + BYTES_A_ROW)?;
+        room_for(n, size_of::<f64>() * given.x.ncols() + BYTES_A_ROW * outcomes.len())?;
         let plain = given.factors.iter().filter(|factor| factor.values().is_none());
         let widest = plain.max_by_key(|factor| factor.n_levels());
         let order = by_arm_and_level(treatment, widest);
         let rows: Vec<usize> = order.iter().map(|row| *row as usize).collect();
-        let asks_for_zero = |spec: &AdjustmentSpec| !spec.outcome_model.takes_any_origin();
-        let measured = if adjustments(estimators).any(asks_for_zero) {
-            Measured::from_zero(outcome)
-        } else {
-            Measured::from_their_middle(outcome, sample_weight)
+        let of_outcome = |outcome: &O| {
+            let all =
+                Outcomes { treatment, outcome: outcome.as_ref(), sample_weight, counts: None };
+            SortedRows::in_order(&order, &all)
         };
-        let measured = measured.values;
-        let all = Outcomes { treatment, outcome: &measured, sample_weight, counts: None };
         Ok(Self {
-            rows: SortedRows::in_order(&order, &all),
+            parts: outcomes.iter().map(of_outcome).collect(),
             x: Array2::from_shape_fn((n, given.x.ncols()).f(), |(new, k)| given.x[(rows[new], k)]),
             factors: given.factors.iter().map(|factor| factor.taken(&rows)).collect(),
         })
@@ -60,32 +54,44 @@ impl Copies {
         NumbersAndFactors { x: self.x.view(), factors: &self.factors, after }
     }
 
+    /// The rows with each outcome.
+    pub fn parts(&self) -> &[SortedRows] {
+        &self.parts
+    }
+
+    /// Where each row went.
+    pub fn places(&self) -> &[u32] {
+        self.parts[0].places()
+    }
+
     /// The rows as a score model sees them.
     pub fn score_rows(&self) -> Rows<'_> {
-        let Outcomes { treatment, sample_weight, .. } = self.rows.once();
+        let Outcomes { treatment, sample_weight, .. } = self.parts[0].once();
         Rows { treatment, sample_weight }
     }
 
-    /// The rows as outcome models see them.
-    pub fn adjustment_data(&self) -> AdjustmentData<'_> {
-        let Outcomes { treatment, outcome, sample_weight, .. } = self.rows.once();
-        AdjustmentData::of_users(treatment, outcome, sample_weight)
+    /// The rows as models of each outcome see them.
+    pub fn adjustment_data(&self) -> impl Iterator<Item = AdjustmentData<'_>> {
+        self.parts.iter().map(|part| {
+            let Outcomes { treatment, outcome, sample_weight, .. } = part.once();
+            AdjustmentData::of_users(treatment, outcome, sample_weight)
+        })
     }
 
     /// The sample weights, or 1 for each row.
     pub fn weights(&self) -> Vec<f64> {
-        let Outcomes { treatment, sample_weight, .. } = self.rows.once();
+        let Rows { treatment, sample_weight } = self.score_rows();
         sample_weight.map_or_else(|| vec![1.0; treatment.len()], <[f64]>::to_vec)
     }
 
     /// Values in the order in which the rows came.
     pub fn as_they_came(&self, values: &[f64]) -> Vec<f64> {
-        self.rows.places().iter().map(|place| values[*place as usize]).collect()
+        self.places().iter().map(|place| values[*place as usize]).collect()
     }
 
     /// What counts rows that are drawn freely; they take the same random numbers wherever they stand.
     pub fn urn(&self, resample: &Resample) -> Option<Urn> {
-        let (once, places) = (vec![1; self.rows.places().len()], self.rows.places());
+        let (once, places) = (vec![1; self.places().len()], self.places());
         let order = resample.order()?.iter().map(|row| places[*row as usize]);
         resample.urn_of_cells(&once, &order.collect::<Vec<u32>>())
     }
@@ -144,9 +150,10 @@ fn with_slopes(factor: &Factor, a: usize, b: usize) -> Ordering {
     by_size(a.0, b.0).then(by_size(a.1, b.1))
 }
 
-/// The rows by what they hold, as it is of the matrix that these terms stand for in any other bootstrap.
-pub fn by_content(data: &CodedData<'_>) -> Vec<u32> {
-    let CodedData { given, treatment, outcome, sample_weight } = *data;
+/// The rows by what they hold, as it is of the matrix that these terms stand for in any other bootstrap; `outcome` tells
+/// apart what differs in any of several.
+pub fn by_content(data: &CodedData<'_>, outcome: &[f64]) -> Vec<u32> {
+    let CodedData { given, treatment, sample_weight, .. } = *data;
     let mut columns = Vec::new();
     for place in 0..=given.x.ncols() {
         let own = given.factors.iter().zip(given.after).filter(|(_, after)| **after == place);

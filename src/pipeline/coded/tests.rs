@@ -4,7 +4,9 @@ use ndarray::{Array1, Array2};
 
 use super::*;
 use crate::design::factors::Factor;
-use crate::pipeline::{Data, Pipeline};
+use crate::outcome::adjustment::Method;
+use crate::outcome::kinds::OutcomeModel;
+use crate::pipeline::{ArmPipeline, Data, Pipeline};
 use crate::resampling::resample::Scheme;
 use crate::weighting::estimand::Estimand;
 use crate::weighting::ipw::IpwSpec;
@@ -82,6 +84,63 @@ fn replicates_by_codes_are_those_by_the_matrix() {
             let analytic = dense.analytic(&resample).unwrap();
             for (a, b) in found.analytic.unwrap().iter().zip(analytic) {
                 assert!((a.std_error - b.std_error).abs() < 1e-12);
+            }
+        }
+    }
+}
+
+#[test]
+fn means_of_several_outcomes_are_those_by_the_matrix() {
+    let n = 2500;
+    let World { x, factors, treatment, outcome } = world(n, &[3, 20]);
+    let second: Vec<f64> = outcome.iter().map(|y| f64::from(u8::from(*y > 0.3))).collect();
+    let per: Vec<f64> = (0..n).map(|i| 1.0 + (i % 5) as f64).collect();
+    let weight: Vec<f64> = (0..n).map(|i| (i % 4) as f64 * 0.5).collect();
+    let given = NumbersAndFactors { x: x.view(), factors: &factors, after: &[1, 2] };
+    let matrix = given.matrix();
+    let columns: Vec<usize> = (0..matrix.ncols()).collect();
+    let (monitor, spec) = (Monitor::default(), PropensitySpec::default());
+    let linear = |method| {
+        let (estimand, outcome_model) = (Estimand::Att, OutcomeModel::Linear);
+        Estimator::Adjusted(AdjustmentSpec { method, estimand, outcome_model })
+    };
+    let truncated = IpwSpec { estimand: Estimand::Ate, truncate: Some(0.95) };
+    let estimators = [Estimator::Ipw(truncated), linear(Method::Aipw), linear(Method::Ipwra)];
+    let (others, bootstrap) = ([&second[..]], BootstrapSpec { n_reps: 12, seed: 5 });
+    for (per, sample_weight) in
+        [(None, None), (Some(&per[..]), None), (Some(&per[..]), Some(&weight[..]))]
+    {
+        let beside = Beside { others: &others, per };
+        let (treatment, outcome) = (&treatment[..], &outcome[..]);
+        let data = Data {
+            x: matrix.view(),
+            treatment,
+            outcome,
+            sample_weight,
+            frequency: None,
+            score_columns: &columns,
+            outcome_columns: &columns,
+            balanced_columns: &[],
+        };
+        let dense = ArmPipeline::new(data, beside, &estimators, spec, &monitor).unwrap();
+        let coded = CodedData { given, treatment, outcome, sample_weight };
+        for scheme in [Scheme::Multinomial, Scheme::Poisson, Scheme::Bayesian] {
+            let resample = Resample::new(scheme, n, None, None).unwrap();
+            let asked = Asked { resample: &resample, bootstrap, analytic: true };
+            let found = means_of_codes(&coded, beside, &estimators, &spec, &asked, &monitor);
+            let found = found.unwrap().unwrap();
+            for (a, b) in found.estimates.iter().zip(&dense.estimates) {
+                assert!((a[0] - b[0]).abs() < 1e-12 && (a[1] - b[1]).abs() < 1e-12);
+            }
+            let expected = dense.bootstrap(&resample, &bootstrap).unwrap();
+            let gap = gap(&found.replicates, &expected);
+            assert!(gap < 1e-9, "{scheme:?} {gap:e}");
+            assert_eq!(found.replicates.estimates.ncols(), 2 * 2 * estimators.len());
+            for (a, b) in found.analytic.iter().zip(dense.analytic(&resample).unwrap()) {
+                let own = a.covariance.iter().chain(&a.products);
+                for (a, b) in own.zip(b.covariance.iter().chain(&b.products)) {
+                    assert!((a - b).abs() <= 1e-10 * b.abs().max(1e-6), "{a} {b}");
+                }
             }
         }
     }
