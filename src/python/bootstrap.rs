@@ -50,7 +50,8 @@ use crate::units::frequency::RowWeights;
 ///     exponential number (never leaves a row out, so it never separates; not for nearest neighbours).
 /// factors, after, n_levels
 ///     Factors beside ``x``, as in `fit_propensity`, of all models. Replicates of weighting by a logistic
-///     score, and of linear and logistic outcome models, pass over their codes; for all else the matrix that they stand for is made, whose columns are those that lists of columns number.
+///     score, and of linear and logistic outcome models, pass over their codes; for all else, and with ``studentized``,
+///     the matrix that they stand for is made, whose columns are those that lists of columns number.
 /// cluster : (n,) array of integers, optional
 ///     Rows of the same label are drawn, or weighted, together.
 /// strata : (n,) array of integers, optional

@@ -171,3 +171,53 @@ def test_ratios_of_several_outcomes_are_those_of_ipw(df, contrast):
         assert_allclose(result.estimates.iloc[0], effect.estimate, rtol=1e-9)
         assert_allclose(result.analytic_std_errors.iloc[0], effect.std_error, rtol=1e-7)
         assert 0.8 < result.std_errors.iloc[0] / effect.std_error < 1.25  # percent: of the logarithm, both
+
+
+def countries(n=1500, n_levels=40):
+    """A frame with a category of many levels, and the same with a column for each but the first."""
+    rng = np.random.default_rng(3)
+    code = rng.integers(0, n_levels, n)
+    names = [f"c{level:02}" for level in range(n_levels)]
+    df = pd.DataFrame(
+        {"visits": rng.normal(size=n), "team": rng.integers(0, 100, n), "plan": rng.integers(0, 3, n)}
+    )
+    df["t"] = rng.random(n) < reference.expit(0.5 * df["visits"] + 0.3 * np.sin(code))
+    df["spend"] = df["visits"] + df["t"] + 0.2 * code + rng.normal(size=n)
+    df["bought"] = (df["spend"] > 4).astype(float)
+    df["sessions"] = 1.0 + rng.poisson(2, n)
+    df["w"] = rng.uniform(0.5, 2, n)
+    columns = {name: (code == level).astype(float) for level, name in enumerate(names)}
+    dummies = df.assign(**{name: columns[name] for name in names[1:]})
+    return df.assign(country=pd.Categorical.from_codes(code, names)), dummies, names[1:]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"per": "sessions"},
+        {"contrast": "percent"},
+        {"cluster": "team"},
+        {"strata": "plan", "sample_weight": "w"},
+        {"resampling": "bayesian"},
+        {"resampling": "poisson", "per": "sessions"},
+        {"estimators": [ps.AIPW("ATE"), ps.IPWRA("ATT"), ps.IPW("ATE", truncate=0.95)]},
+    ],
+    ids=str,
+)
+def test_levels_as_codes_give_what_a_column_for_each_gives(options):
+    coded, dummies, names = countries()
+    roles = {
+        "outcome": ["spend", "bought"],
+        "treatment": "t",
+        "n_reps": 8,
+        "seed": 2,
+        "progress": False,
+    } | options
+    found = ps.bootstrap(coded, covariates=["visits", "country"], **roles)
+    expected = ps.bootstrap(dummies, covariates=["visits", *names], **roles)
+    for outcome in roles["outcome"]:
+        own, other = found[outcome], expected[outcome]
+        assert_allclose(own.table["estimate"], other.table["estimate"], rtol=1e-10, atol=1e-10)
+        assert_allclose(own.replicates, other.replicates, rtol=1e-8, atol=1e-8)
+        pd.testing.assert_frame_equal(own.conf_int(), other.conf_int(), rtol=1e-7, atol=1e-7)
