@@ -78,12 +78,12 @@ def cells(*, quick: bool) -> list[Cell]:
     if quick:
         return [Cell(5_000, 4, factors) for factors in both]
     small = [Cell(50_000, d, factors) for d in (4, 10, 30) for factors in both]
-    of_million: dict[str, Any] = {"peers": ("lbfgs", "newton-cholesky"), "shared": (8, 40), "single": (2, 6)}
+    of_million: dict[str, Any] = {"peers": ("lbfgs", "newton-cholesky"), "shared": (4, 20), "single": (2, 5)}
     middle = [
         Cell(1_000_000, d, factors, **of_million) for d, factors in ((4, False), (10, False), (10, True))
     ]
     middle.append(Cell(1_000_000, 30, False, **(of_million | {"peers": ("lbfgs",)})))
-    of_ten: dict[str, Any] = {"peers": (), "shared": (2, 18), "single": (2, 6)}
+    of_ten: dict[str, Any] = {"peers": (), "shared": (2, 10), "single": (2, 5)}
     kinds = tuple(kind for kind in KINDS if kind not in {"studentized", SUBCLASSES})
     large = [Cell(10_000_000, 10, False, kinds, **of_ten)]
     large += [
