@@ -24,6 +24,7 @@ mod matching;
 mod matching_effect;
 mod needs;
 mod options;
+mod outcome_fit;
 mod overlap;
 mod replicated_means;
 mod replicates;
@@ -43,7 +44,7 @@ use pyo3::prelude::*;
 #[pymodule(name = "core", gil_used = true)]
 mod core {
     #[pymodule_export]
-    use super::adjustment::{AdjustedEstimate, OutcomeFit, adjust, fit_outcome, require_inside};
+    use super::adjustment::{AdjustedEstimate, adjust};
     #[pymodule_export]
     use super::balance::{Balance, balance, product_smds, smd};
     #[pymodule_export]
@@ -73,6 +74,8 @@ mod core {
     use super::matching::{Matches, match_nn};
     #[pymodule_export]
     use super::matching_effect::{MatchedEffect, matching_effect, outcome_variance};
+    #[pymodule_export]
+    use super::outcome_fit::{OutcomeFit, fit_outcome, require_inside};
     #[pymodule_export]
     use super::overlap::{Overlap, overlap};
     #[pymodule_export]

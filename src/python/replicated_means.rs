@@ -40,7 +40,7 @@ pub struct ReplicatedMeans {
 
 impl BootstrappedMeans {
     /// Over the matrix of an analysis.
-    pub fn of_matrix<'a>(
+    pub(super) fn of_matrix<'a>(
         (data, beside): (Data<'a>, Beside<'a, '_>),
         estimators: &'a [Estimator],
         spec: PropensitySpec,
@@ -61,7 +61,7 @@ impl BootstrappedMeans {
     }
 
     /// Those of each of so many outcomes.
-    pub fn by_outcome(self, n_outcomes: usize) -> Vec<Self> {
+    pub(super) fn by_outcome(self, n_outcomes: usize) -> Vec<Self> {
         let k = self.estimates.len() / n_outcomes;
         let own = &self.replicates.estimates;
         let covariances = own.ncols() - 2 * k * n_outcomes;
@@ -84,7 +84,7 @@ impl BootstrappedMeans {
     }
 
     /// What there is to say of the differences of means.
-    pub fn differences(&self, studentized: bool) -> Bootstrapped {
+    pub(super) fn differences(&self, studentized: bool) -> Bootstrapped {
         let k = self.estimates.len();
         let own = &self.replicates.estimates;
         let width = if studentized { 2 * k } else { k };
@@ -106,7 +106,7 @@ impl BootstrappedMeans {
         }
     }
 
-    pub fn means(&self, py: Python<'_>, studentized: bool) -> PyResult<Py<ReplicatedMeans>> {
+    pub(super) fn means(&self, py: Python<'_>, studentized: bool) -> PyResult<Py<ReplicatedMeans>> {
         let k = self.estimates.len();
         let (means, covariances) = self.replicates.estimates.view().split_at(Axis(1), 2 * k);
         let rows = |own: &dyn Fn(&ArmMoments, usize) -> f64, width: usize| {
