@@ -182,7 +182,11 @@ pub(super) fn influence_on_ratio(above: &ArmMeans, below: Option<&ArmMeans>) -> 
     influence
 }
 
-fn covariance(influence: &[Vec<f64>; 2], weights: &[f64], resample: &Resample) -> [f64; 3] {
+pub(super) fn covariance(
+    influence: &[Vec<f64>; 2],
+    weights: &[f64],
+    resample: &Resample,
+) -> [f64; 3] {
     let n = weights.len() as f64;
     let variance = |values: &[f64]| resample.spread_within(values, weights) / (n * n);
     let [control, treated] = influence;

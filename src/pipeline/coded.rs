@@ -1,6 +1,7 @@
 //! The bootstrap of effects whose models are of numbers and factors, and are refitted over codes: a pass costs a row its
 //! columns, however many levels there are.
 
+mod errors;
 mod refitting;
 mod rows;
 #[cfg(test)]
@@ -54,20 +55,27 @@ pub struct Bootstrapped {
     pub analytic: Option<Vec<Analytic>>,
 }
 
-/// What is asked of it; `analytic`, whether for what can be said without resampling.
+/// What is asked of it; `analytic`, whether for what can be said without resampling, and `studentized`, whether for errors
+/// within each replicate.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     pub resample: &'a Resample,
     pub bootstrap: BootstrapSpec,
     pub analytic: bool,
+    pub studentized: bool,
 }
 
-/// Whether replicates of all these estimators can be refitted over codes.
+/// Whether replicates of all these estimators can be refitted over codes, and have errors of their own where these are
+/// asked for.
 #[must_use]
-pub fn are_open_to_codes(estimators: &[Estimator], spec: &PropensitySpec) -> bool {
+pub fn are_open_to_codes(
+    estimators: &[Estimator],
+    spec: &PropensitySpec,
+    studentized: bool,
+) -> bool {
     let is_open = |estimator: &Estimator| match estimator {
         Estimator::Ipw(_) => true,
-        Estimator::Adjusted(spec) => is_open_to_codes(spec),
+        Estimator::Adjusted(spec) => !studentized && is_open_to_codes(spec),
         Estimator::Nearest(_) | Estimator::Balanced { .. } => false,
     };
     spec.link == Link::Logit && !estimators.is_empty() && estimators.iter().all(is_open)
@@ -201,6 +209,7 @@ impl<O: AsRef<[f64]>> Analysis<'_, '_, O> {
         };
         let Some(outcomes) = outcomes else { return Ok(None) };
         let models = (refits, outcomes);
+        let wanted = (wanted, asked.studentized);
         let refitting =
             Refitting::new(&copies, &given, models, wanted, (estimators, spec), &scores, monitor);
         let estimates = refitting.full_sample()?;

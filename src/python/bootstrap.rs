@@ -50,7 +50,7 @@ use crate::units::frequency::RowWeights;
 ///     exponential number (never leaves a row out, so it never separates; not for nearest neighbours).
 /// factors, after, n_levels
 ///     Factors beside ``x``, as in `fit_propensity`, of all models. Replicates of weighting by a logistic
-///     score, and of linear and logistic outcome models, pass over their codes; for all else, and with ``studentized``,
+///     score, and of linear and logistic outcome models without ``studentized``, pass over their codes; for all else
 ///     the matrix that they stand for is made, whose columns are those that lists of columns number.
 /// cluster : (n,) array of integers, optional
 ///     Rows of the same label are drawn, or weighted, together.
@@ -172,11 +172,16 @@ pub fn bootstrap(
         sample_weight: total,
         frequency,
         columns: (&score_columns, &outcome_columns, &balanced_columns),
-        may_stay_codes: !studentized && !lists.contains(&true) && frequency.is_none(),
+        may_stay_codes: !lists.contains(&true) && frequency.is_none(),
         of_means,
         studentized,
     };
-    let asked = Asked { resample: &resample, bootstrap: BootstrapSpec { n_reps, seed }, analytic };
+    let asked = Asked {
+        resample: &resample,
+        bootstrap: BootstrapSpec { n_reps, seed },
+        analytic,
+        studentized,
+    };
     let (found, of_arms) = call::run(py, n_threads, progress.as_ref(), |monitor| {
         job.require_room(estimators.len() * (others.len() + 1), n_reps)?;
         job.run(&estimators, spec, &asked, monitor)
@@ -226,7 +231,10 @@ impl Job<'_> {
     ) -> Result<(Bootstrapped, Option<BootstrappedMeans>), Error> {
         let Self { x, treatment, outcome, sample_weight, studentized, .. } = *self;
         let given = NumbersAndFactors { x, factors: &self.given.factors, after: &self.given.after };
-        if self.may_stay_codes && !self.given.is_empty() && are_open_to_codes(estimators, &spec) {
+        if self.may_stay_codes
+            && !self.given.is_empty()
+            && are_open_to_codes(estimators, &spec, studentized)
+        {
             let data = CodedData { given, treatment, outcome, sample_weight };
             if self.of_means {
                 let found = means_of_codes(&data, self.beside, estimators, &spec, asked, monitor)?;
@@ -256,12 +264,12 @@ impl Job<'_> {
                 (data, self.beside),
                 estimators,
                 spec,
-                (asked, studentized),
+                asked,
                 monitor,
             )?;
             return Ok((found.differences(studentized), Some(found)));
         }
-        Ok((bootstrap_of_matrix(data, estimators, spec, asked, studentized, monitor)?, None))
+        Ok((bootstrap_of_matrix(data, estimators, spec, asked, monitor)?, None))
     }
 }
 
@@ -270,12 +278,11 @@ fn bootstrap_of_matrix<'a>(
     estimators: &'a [Estimator],
     spec: PropensitySpec,
     asked: &Asked<'_>,
-    studentized: bool,
     monitor: &Monitor,
 ) -> Result<Bootstrapped, Error> {
     let pipeline = Pipeline::new(data, estimators, spec, monitor)?;
     let analytic = asked.analytic.then(|| pipeline.analytic(asked.resample)).transpose()?;
-    let replicates = if studentized {
+    let replicates = if asked.studentized {
         pipeline.bootstrap_with_errors(asked.resample, &asked.bootstrap)?
     } else {
         pipeline.bootstrap(asked.resample, &asked.bootstrap)?

@@ -44,14 +44,14 @@ impl BootstrappedMeans {
         (data, beside): (Data<'a>, Beside<'a, '_>),
         estimators: &'a [Estimator],
         spec: PropensitySpec,
-        (asked, studentized): (&Asked<'_>, bool),
+        asked: &Asked<'_>,
         monitor: &Monitor,
     ) -> Result<Self> {
-        let Asked { resample, bootstrap, analytic } = asked;
+        let Asked { resample, bootstrap, analytic, studentized } = asked;
         let pipeline = ArmPipeline::new(data, beside, estimators, spec, monitor)?;
         let none = || Ok(vec![ArmMoments::NONE; pipeline.estimates.len()]);
         let analytic = if *analytic { pipeline.analytic(resample) } else { none() }?;
-        let replicates = if studentized {
+        let replicates = if *studentized {
             pipeline.bootstrap_with_errors(resample, bootstrap)?
         } else {
             pipeline.bootstrap(resample, bootstrap)?

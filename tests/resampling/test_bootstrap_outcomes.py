@@ -201,6 +201,8 @@ def countries(n=1500, n_levels=40):
         {"strata": "plan", "sample_weight": "w"},
         {"resampling": "bayesian"},
         {"resampling": "poisson", "per": "sessions"},
+        {"studentized": True},
+        {"studentized": True, "per": "sessions", "cluster": "team"},
         {"estimators": [ps.AIPW("ATE"), ps.IPWRA("ATT"), ps.IPW("ATE", truncate=0.95)]},
     ],
     ids=str,
@@ -221,3 +223,5 @@ def test_levels_as_codes_give_what_a_column_for_each_gives(options):
         assert_allclose(own.table["estimate"], other.table["estimate"], rtol=1e-10, atol=1e-10)
         assert_allclose(own.replicates, other.replicates, rtol=1e-8, atol=1e-8)
         pd.testing.assert_frame_equal(own.conf_int(), other.conf_int(), rtol=1e-7, atol=1e-7)
+        if "studentized" in options:
+            assert_allclose(own.replicate_std_errors, other.replicate_std_errors, rtol=1e-7)

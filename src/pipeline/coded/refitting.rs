@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use ndarray::Array2;
 
+use super::errors;
 use super::rows::{Copies, n_rows_drawn};
 use crate::design::coded::NumbersAndFactors;
 use crate::design::covariates::Covariates;
@@ -31,17 +32,19 @@ const AT_A_TIME: usize = 4;
 
 /// What replicates of a full sample take from it.
 pub struct Refitting<'p, 'x> {
-    copies: &'p Copies,
-    given: &'p NumbersAndFactors<'x>,
+    pub(super) copies: &'p Copies,
+    pub(super) given: &'p NumbersAndFactors<'x>,
     score: Option<CodedRefits<'p, 'x>>,
     /// Of each outcome, where it has models.
     outcomes: Vec<CodedOutcomes<'p, 'x>>,
-    wanted: Wanted,
-    estimators: &'p [Estimator],
-    spec: &'p PropensitySpec,
+    pub(super) wanted: Wanted,
+    /// Whether replicates have errors of their own; of weighting alone.
+    with_errors: bool,
+    pub(super) estimators: &'p [Estimator],
+    pub(super) spec: &'p PropensitySpec,
     /// The full sample's scores, which may be anything where no score is needed.
     scores: &'p [f64],
-    monitor: &'p Monitor,
+    pub(super) monitor: &'p Monitor,
     /// What the codes stand for, made where a replicate needs it.
     matrix: OnceLock<Array2<f64>>,
 }
@@ -99,17 +102,29 @@ impl<'p, 'x> Refitting<'p, 'x> {
         copies: &'p Copies,
         given: &'p NumbersAndFactors<'x>,
         (score, outcomes): (Option<CodedRefits<'p, 'x>>, Vec<CodedOutcomes<'p, 'x>>),
-        wanted: Wanted,
+        (wanted, with_errors): (Wanted, bool),
         (estimators, spec): (&'p [Estimator], &'p PropensitySpec),
         scores: &'p [f64],
         monitor: &'p Monitor,
     ) -> Self {
         let matrix = OnceLock::new();
-        Self { copies, given, score, outcomes, wanted, estimators, spec, scores, monitor, matrix }
+        Self {
+            copies,
+            given,
+            score,
+            outcomes,
+            wanted,
+            with_errors,
+            estimators,
+            spec,
+            scores,
+            monitor,
+            matrix,
+        }
     }
 
-    /// How many numbers a replicate is.
-    fn width(&self) -> usize {
+    /// How many numbers the estimates of a replicate are.
+    pub(super) fn n_estimates(&self) -> usize {
         match self.wanted {
             Wanted::Differences => self.estimators.len(),
             Wanted::Means { n_outcomes } => 2 * n_outcomes * self.estimators.len(),
@@ -121,7 +136,7 @@ impl<'p, 'x> Refitting<'p, 'x> {
     /// # Errors
     /// What keeps the first from being had that cannot be.
     pub fn full_sample(&self) -> Result<Vec<f64>> {
-        let mut estimates = vec![f64::NAN; self.width()];
+        let mut estimates = vec![f64::NAN; self.n_estimates()];
         let everybody = vec![1_u8; self.scores.len()];
         let (mut weight, mut weighed) = (Vec::new(), Vec::new());
         let room = (&mut weight, &mut weighed);
@@ -129,22 +144,24 @@ impl<'p, 'x> Refitting<'p, 'x> {
         Ok(estimates)
     }
 
-    /// The estimates of resamples.
+    /// The estimates of resamples, and behind them their errors within each.
     ///
     /// # Errors
     /// Those of [`bootstrap::run`].
     pub fn replicates(&self, resample: &Resample, spec: &BootstrapSpec) -> Result<Replicates> {
         let places = self.copies.places();
         if let Some(urn) = self.copies.urn(resample) {
-            return self.run(spec, |mut stream, counts: &mut [u8]| urn.draw(&mut stream, counts));
+            return self.run(resample, spec, |mut stream, counts: &mut [u8]| {
+                urn.draw(&mut stream, counts);
+            });
         }
         if resample.scheme() == Scheme::Bayesian {
-            return self.run(spec, |stream, counts: &mut [f64]| {
+            return self.run(resample, spec, |stream, counts: &mut [f64]| {
                 counts.fill(0.0);
                 resample.weigh(stream, |row, weight| counts[places[row] as usize] += weight);
             });
         }
-        self.run(spec, |stream, counts: &mut [u32]| {
+        self.run(resample, spec, |stream, counts: &mut [u32]| {
             counts.fill(0);
             resample.count(stream, |row, count| counts[places[row] as usize] += count);
         })
@@ -152,13 +169,16 @@ impl<'p, 'x> Refitting<'p, 'x> {
 
     fn run<W: Count>(
         &self,
+        resample: &Resample,
         spec: &BootstrapSpec,
         draw: impl Fn(Stream, &mut [W]) + Sync,
     ) -> Result<Replicates> {
         let n = self.given.x.nrows();
         let most = self.score.as_ref().map_or(AT_A_TIME, CodedRefits::at_a_time);
         let of_one = size_of::<W>() + size_of::<f64>();
-        room_for(n, rayon::current_num_threads() * (most * of_one + 4 * size_of::<f64>()))?;
+        let of_errors = if self.with_errors { errors::BYTES_A_ROW } else { 0 };
+        let of_thread = most * of_one + 4 * size_of::<f64>() + of_errors;
+        room_for(n, rayon::current_num_threads() * of_thread)?;
         let fresh = || Room {
             counts: vec![vec![W::default(); n]; most],
             scores: vec![Vec::new(); most],
@@ -167,7 +187,7 @@ impl<'p, 'x> Refitting<'p, 'x> {
         };
         bootstrap::run_together(
             spec,
-            self.width(),
+            self.n_estimates() + if self.with_errors { self.n_errors() } else { 0 },
             most,
             self.monitor,
             fresh,
@@ -175,12 +195,17 @@ impl<'p, 'x> Refitting<'p, 'x> {
                 for (replicate, counts) in replicates.iter().zip(&mut room.counts) {
                     draw(replicate.stream.clone(), counts);
                 }
-                self.estimate_all(replicates, room);
+                self.estimate_all(resample, replicates, room);
             },
         )
     }
 
-    fn estimate_all<W: Count>(&self, replicates: &mut [Replicate], room: &mut Room<W>) {
+    fn estimate_all<W: Count>(
+        &self,
+        resample: &Resample,
+        replicates: &mut [Replicate],
+        room: &mut Room<W>,
+    ) {
         let Room { counts, scores, weight, weighed } = room;
         let drawn: Vec<&[W]> = counts[..replicates.len()].iter().map(|own| &own[..]).collect();
         let found = self.refit(&drawn, scores);
@@ -192,9 +217,14 @@ impl<'p, 'x> Refitting<'p, 'x> {
                 Err(error) => Err(error),
             };
             let scores = scores.as_flattened().get(..counts.len()).unwrap_or(self.scores);
-            let estimates = &mut replicate.estimates;
-            replicate.outcome =
-                refitted.and_then(|()| self.estimate(counts, scores, (weight, weighed), estimates));
+            let (estimates, errors) = replicate.estimates.split_at_mut(self.n_estimates());
+            replicate.outcome = refitted.and_then(|()| {
+                let found = self.estimate(counts, scores, (weight, weighed), estimates);
+                if self.with_errors {
+                    self.errors_within(counts, (scores, weight), resample, (estimates, errors))?;
+                }
+                found
+            });
         }
     }
 
@@ -224,7 +254,7 @@ impl<'p, 'x> Refitting<'p, 'x> {
     }
 
     /// What a replicate weighs the rows, sample weights among it.
-    fn weigh<W: Count>(&self, counts: &[W], weight: &mut Vec<f64>) {
+    pub(super) fn weigh<W: Count>(&self, counts: &[W], weight: &mut Vec<f64>) {
         weight.clear();
         weight.extend(counts.iter().map(|count| (*count).into()));
         if let Some(sample_weight) = self.copies.score_rows().sample_weight {

@@ -72,7 +72,8 @@ fn replicates_by_codes_are_those_by_the_matrix() {
         for scheme in [Scheme::Multinomial, Scheme::Poisson, Scheme::Bayesian] {
             let resample = Resample::new(scheme, n, None, None).unwrap();
             let expected = dense.bootstrap(&resample, &bootstrap).unwrap();
-            let asked = Asked { resample: &resample, bootstrap, analytic: true };
+            let asked =
+                Asked { resample: &resample, bootstrap, analytic: true, studentized: false };
             let found = bootstrap_of_codes(&coded, &estimators, &spec, &asked, &monitor);
             let found = found.unwrap().unwrap();
             // Refits stop at gradients of 1e-10 a row, from either side.
@@ -126,7 +127,8 @@ fn means_of_several_outcomes_are_those_by_the_matrix() {
         let coded = CodedData { given, treatment, outcome, sample_weight };
         for scheme in [Scheme::Multinomial, Scheme::Poisson, Scheme::Bayesian] {
             let resample = Resample::new(scheme, n, None, None).unwrap();
-            let asked = Asked { resample: &resample, bootstrap, analytic: true };
+            let asked =
+                Asked { resample: &resample, bootstrap, analytic: true, studentized: false };
             let found = means_of_codes(&coded, beside, &estimators, &spec, &asked, &monitor);
             let found = found.unwrap().unwrap();
             for (a, b) in found.estimates.iter().zip(&dense.estimates) {
@@ -142,6 +144,53 @@ fn means_of_several_outcomes_are_those_by_the_matrix() {
                     assert!((a - b).abs() <= 1e-10 * b.abs().max(1e-6), "{a} {b}");
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn errors_within_replicates_are_those_by_the_matrix() {
+    let n = 2000;
+    let World { x, factors, treatment, outcome } = world(n, &[3, 20]);
+    let weight: Vec<f64> = (0..n).map(|i| (i % 4) as f64 * 0.5).collect();
+    let teams = Array1::from_iter((0..n as i64).map(|i| i / 5));
+    let given = NumbersAndFactors { x: x.view(), factors: &factors, after: &[1, 2] };
+    let matrix = given.matrix();
+    let columns: Vec<usize> = (0..matrix.ncols()).collect();
+    let (monitor, spec) = (Monitor::default(), PropensitySpec::default());
+    let truncated = IpwSpec { estimand: Estimand::Ate, truncate: Some(0.95) };
+    let estimators = [truncated, IpwSpec::of(Estimand::Atc)].map(Estimator::Ipw);
+    let (treatment, outcome) = (&treatment[..], &outcome[..]);
+    let beside = Beside { others: &[&weight], per: None };
+    for (sample_weight, cluster) in [(None, None), (Some(&weight[..]), teams.as_slice())] {
+        let data = Data {
+            x: matrix.view(),
+            treatment,
+            outcome,
+            sample_weight,
+            frequency: None,
+            score_columns: &columns,
+            outcome_columns: &columns,
+            balanced_columns: &[],
+        };
+        let dense = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
+        let of_means = ArmPipeline::new(data, beside, &estimators, spec, &monitor).unwrap();
+        let coded = CodedData { given, treatment, outcome, sample_weight };
+        for scheme in [Scheme::Multinomial, Scheme::Bayesian] {
+            let resample = Resample::new(scheme, n, cluster, None).unwrap();
+            let bootstrap = BootstrapSpec { n_reps: 6, seed: 5 };
+            let asked =
+                Asked { resample: &resample, bootstrap, analytic: false, studentized: true };
+            let found = bootstrap_of_codes(&coded, &estimators, &spec, &asked, &monitor);
+            let found = found.unwrap().unwrap().replicates;
+            let expected = dense.bootstrap_with_errors(&resample, &bootstrap).unwrap();
+            assert_eq!(found.estimates.dim(), (6, 4));
+            assert!(gap(&found, &expected) < 1e-9);
+            let found = means_of_codes(&coded, beside, &estimators, &spec, &asked, &monitor);
+            let found = found.unwrap().unwrap().replicates;
+            let expected = of_means.bootstrap_with_errors(&resample, &bootstrap).unwrap();
+            assert_eq!(found.estimates.dim(), (6, 20));
+            assert!(gap(&found, &expected) < 1e-9);
         }
     }
 }
@@ -180,7 +229,7 @@ fn replicates_without_a_level_are_refitted_too() {
     let dense = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
     let expected = dense.bootstrap(&resample, &bootstrap).unwrap();
     let coded = CodedData { given, treatment: &treatment, outcome: &outcome, sample_weight: None };
-    let asked = Asked { resample: &resample, bootstrap, analytic: false };
+    let asked = Asked { resample: &resample, bootstrap, analytic: false, studentized: false };
     let found = bootstrap_of_codes(&coded, &estimators, &spec, &asked, &monitor).unwrap().unwrap();
     assert_eq!(found.replicates.n_failed, expected.n_failed);
     // Where a level runs off, the fit is where the gradient became small enough.
