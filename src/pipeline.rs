@@ -203,10 +203,16 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         );
         pipeline.estimates = estimates?;
         pipeline.take(prepared?);
-        pipeline.outcome_refits = pipeline.refits_of_outcomes()?;
-        let weights = std::mem::take(&mut pipeline.balanced);
-        pipeline.balanced = pipeline.refits_of_weights(weights)?;
+        pipeline.prepare_refits()?;
         Ok(pipeline)
+    }
+
+    /// Keep what replicates take from the full sample's outcome models and weights, once it is estimated.
+    fn prepare_refits(&mut self) -> Result<()> {
+        self.outcome_refits = self.refits_of_outcomes()?;
+        let weights = std::mem::take(&mut self.balanced);
+        self.balanced = self.refits_of_weights(weights)?;
+        Ok(())
     }
 
     /// With designs, and rows counted where they lie.

@@ -108,13 +108,15 @@ impl<'a, 'm> ArmPipeline<'a, 'm> {
         let prepared = drawing.prepared_where_many()?;
         drawing.take(prepared);
 
-        // 3. The outcomes.
-        let parts: Vec<_> = outcomes
+        // 3. The outcomes, and then what replicates take from their models: these answer for whatever rows they are
+        //    asked, so that the estimates tell first which rows lie outside of what an arm holds.
+        let mut parts: Vec<_> = outcomes
             .into_iter()
             .map(|outcome| drawing.with_outcome(outcome, &covariates))
             .collect::<Result<_>>()?;
         let n_outcomes = 1 + beside.others.len();
         let estimates = first_means(&parts, n_outcomes)?;
+        parts.iter_mut().try_for_each(Pipeline::prepare_refits)?;
         let mut terms = drawing.terms.clone();
         terms.balanced_aliased.clone_from(&parts[0].terms.balanced_aliased);
         Ok(Self { drawing, parts, n_outcomes, estimates, terms })
@@ -216,11 +218,9 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             terms: Terms::default(),
         };
         part.layout = self.layout_with_outcomes_of(&part)?;
-        let weights = part.first_weights(covariates)?;
-        let dropped = weights.iter().flatten().map(super::Balanced::dropped);
+        part.balanced = part.first_weights(covariates)?;
+        let dropped = part.balanced.iter().flatten().map(super::Balanced::dropped);
         part.terms.balanced_aliased = dropped.collect();
-        part.outcome_refits = part.refits_of_outcomes()?;
-        part.balanced = part.refits_of_weights(weights)?;
         Ok(part)
     }
 
@@ -273,7 +273,9 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         scratch.n_rows = self.rows_in_arms();
         let (x, units) = (self.covariates(), self.full_sample());
         let found = self.means(place, x, &units, &Ok(fit), scores, scratch);
-        if let (Err(Error::Outside { .. }), Layout::Cells { .. }) = (&found, &self.layout) {
+        let is_elsewhere = !matches!(self.layout, Layout::AsTheyCome(_));
+        if let (Err(Error::Outside { .. }), true) = (&found, is_elsewhere) {
+            // Told of rows where they came.
             self.adjusted_by_row(self.beta())?;
         }
         found

@@ -267,7 +267,7 @@ def numpys(values, q):
     return np.quantile(values, q, method="averaged_inverted_cdf")
 
 
-@pytest.mark.filterwarnings("ignore::propensity.errors.OverlapWarning")  # few large outcomes
+@pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning")  # few large outcomes
 def test_winsorized_outcome_is_the_column_bounded(spend):
     e = reference.expit(spend["x"])
     found = ps.ipw(spend, outcome="spend", treatment="t", scores=e, winsorize=0.99)
@@ -278,7 +278,7 @@ def test_winsorized_outcome_is_the_column_bounded(spend):
     assert "quantile 0.99; 10 of 1,000 rows lowered" in repr(found)
 
 
-@pytest.mark.filterwarnings("ignore::propensity.errors.OverlapWarning")  # few large outcomes
+@pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning")  # few large outcomes
 def test_both_ends_are_bounded_as_scipy_does(spend):
     # SciPy sets the 10 lowest and the 10 highest values to their neighbours; the quantiles lie between.
     e = reference.expit(spend["x"])

@@ -225,3 +225,15 @@ def test_levels_as_codes_give_what_a_column_for_each_gives(options):
         pd.testing.assert_frame_equal(own.conf_int(), other.conf_int(), rtol=1e-7, atol=1e-7)
         if "studentized" in options:
             assert_allclose(own.replicate_std_errors, other.replicate_std_errors, rtol=1e-7)
+
+
+@pytest.mark.parametrize("n_levels", [4, 40], ids=["dummies", "codes"])
+@pytest.mark.parametrize(
+    "options", [{"outcome": ["spend", "bought"]}, {"per": "sessions"}, {"contrast": "percent"}], ids=str
+)
+def test_treated_rows_that_no_control_is_like_are_told(options, n_levels):
+    df, _, names = countries(n_levels=n_levels)
+    df = df[df["t"] | (df["country"] != names[1])].reset_index(drop=True)
+    roles = {"outcome": "spend", "treatment": "t", "covariates": ["visits", "country"]} | options
+    with pytest.raises(ps.errors.OverlapError, match=f"with country == '{names[1]}' lie outside"):
+        ps.bootstrap(df, **roles, estimators=[ps.AIPW("ATT")], n_reps=4, progress=False)
