@@ -237,3 +237,15 @@ def test_treated_rows_that_no_control_is_like_are_told(options, n_levels):
     roles = {"outcome": "spend", "treatment": "t", "covariates": ["visits", "country"]} | options
     with pytest.raises(ps.errors.OverlapError, match=f"with country == '{names[1]}' lie outside"):
         ps.bootstrap(df, **roles, estimators=[ps.AIPW("ATT")], n_reps=4, progress=False)
+
+
+def test_rows_without_weight_are_left_out_of_slopes_of_levels():
+    df, _, _ = countries()
+    df["w"] = np.where(np.arange(len(df)) % 3, 1.0, 0.0)
+    roles = {"outcome": "spend", "treatment": "t", "covariates": "country * visits"} | {
+        "n_reps": 4,
+        "progress": False,
+    }
+    found = ps.bootstrap(df, **roles, sample_weight="w")
+    there = ps.bootstrap(df[df["w"] > 0].reset_index(drop=True), **roles, sample_weight="w")
+    assert_allclose(found.replicates, there.replicates, rtol=1e-9)

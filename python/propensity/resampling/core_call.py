@@ -60,12 +60,17 @@ def run_on(
     )
 
 
+def _levels_of(factor: Any, rows: Bools | slice) -> Any:
+    """Give a factor's codes, and the numbers that its levels have slopes of where there are any, of some rows."""
+    return tuple(own[rows] for own in factor) if isinstance(factor, tuple) else factor[rows]
+
+
 def _columns(study: Study, balanced: Balanced, there: Bools | slice) -> tuple[Floats, dict[str, Any]]:
     """Give the core a matrix of the rows that are there, and what stands beside it."""
     if not balanced.specs:
         x, beside = matrix_and_codes(study)
         if "factors" in beside:
-            beside["factors"] = [codes[there] for codes in beside["factors"]]
+            beside["factors"] = [_levels_of(factor, there) for factor in beside["factors"]]
         return _taken(x, there), beside
     x, score_columns, outcome_columns = side_by_side(study)
     if score_columns is None and balanced.has_products:
