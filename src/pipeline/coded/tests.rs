@@ -153,7 +153,7 @@ fn errors_within_replicates_are_those_by_the_matrix() {
     let n = 2000;
     let World { x, factors, treatment, outcome } = world(n, &[3, 20]);
     let weight: Vec<f64> = (0..n).map(|i| (i % 4) as f64 * 0.5).collect();
-    let teams = Array1::from_iter((0..n as i64).map(|i| i / 5));
+    let teams = Array1::from_iter((0..2000_i64).map(|i| i / 5));
     let given = NumbersAndFactors { x: x.view(), factors: &factors, after: &[1, 2] };
     let matrix = given.matrix();
     let columns: Vec<usize> = (0..matrix.ncols()).collect();
