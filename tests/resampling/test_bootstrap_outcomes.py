@@ -168,6 +168,7 @@ def test_ratios_of_several_outcomes_are_those_of_ipw(df, contrast):
     for name, result in results.items():
         effect = ps.ipw(df, outcome=name, treatment="t", scores=model, **options)
         assert result.measured == f"{name} per views"
+        assert f"{name} per views" in str(results).splitlines()[1]
         assert_allclose(result.estimates.iloc[0], effect.estimate, rtol=1e-9)
         assert_allclose(result.analytic_std_errors.iloc[0], effect.std_error, rtol=1e-7)
         assert 0.8 < result.std_errors.iloc[0] / effect.std_error < 1.25  # percent: of the logarithm, both

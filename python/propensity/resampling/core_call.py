@@ -61,7 +61,7 @@ def run_on(
 
 
 def _levels_of(factor: Any, rows: Bools | slice) -> Any:
-    """Give a factor's codes, and the numbers that its levels have slopes of where there are any, of some rows."""
+    """Give a factor's codes of some rows, and the numbers that its levels have slopes of if there are any."""
     return tuple(own[rows] for own in factor) if isinstance(factor, tuple) else factor[rows]
 
 

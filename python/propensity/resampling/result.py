@@ -367,8 +367,11 @@ class BootstrapResult(Shown):
         return f"{scale.words} in percent" if scale.unit else scale.words
 
     def _headline(self) -> str:
+        return self._headline_of(self.measured)
+
+    def _headline_of(self, measured: str) -> str:
         facts = [
-            " of ".join(filter(None, [self._what(), self.measured])),
+            " of ".join(filter(None, [self._what(), measured])),
             "" if self.resampling == "multinomial" else f"{self.resampling} weights",
             f"whole clusters by {self.cluster}" if self.cluster else "",
             f"strata by {self.strata}" if self.strata else "",

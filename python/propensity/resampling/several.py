@@ -130,7 +130,10 @@ class BootstrapResults(Shown):
 
     def _headline(self) -> str:
         first = next(iter(self.by_outcome.values()))
-        return f"{first._headline()}\nOutcomes: {len(self)}, all on the same draws"
+        words = f"{first._headline_of('')}\nOutcomes: {len(self)}, all on the same draws"
+        if any(own.measured for own in self.by_outcome.values()):
+            words += ": " + ", ".join(own.measured or name for name, own in self.items())
+        return words
 
     def _table(self) -> pd.DataFrame:
         return self.summary()
