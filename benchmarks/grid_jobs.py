@@ -64,7 +64,7 @@ class Cell:
     kinds: Sequence[str] = tuple(KINDS)
     peers: Sequence[str] = tuple(LOOPS)
     shared: tuple[int, int] = (32, 96)
-    single: tuple[int, int] = (4, 28)
+    single: tuple[int, int] = (8, 56)
 
     @property
     def name(self) -> str:
@@ -78,12 +78,12 @@ def cells(*, quick: bool) -> list[Cell]:
     if quick:
         return [Cell(5_000, 4, factors) for factors in both]
     small = [Cell(50_000, d, factors) for d in (4, 10, 30) for factors in both]
-    of_million: dict[str, Any] = {"peers": ("lbfgs", "newton-cholesky"), "shared": (4, 20), "single": (2, 5)}
+    of_million: dict[str, Any] = {"peers": ("lbfgs", "newton-cholesky"), "shared": (4, 20), "single": (2, 8)}
     middle = [
         Cell(1_000_000, d, factors, **of_million) for d, factors in ((4, False), (10, False), (10, True))
     ]
     middle.append(Cell(1_000_000, 30, False, **(of_million | {"peers": ("lbfgs",)})))
-    of_ten: dict[str, Any] = {"peers": (), "shared": (2, 10), "single": (2, 5)}
+    of_ten: dict[str, Any] = {"peers": (), "shared": (2, 10), "single": (2, 8)}
     kinds = tuple(kind for kind in KINDS if kind not in {"studentized", SUBCLASSES})
     large = [Cell(10_000_000, 10, False, kinds, **of_ten)]
     large += [

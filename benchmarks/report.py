@@ -1,6 +1,6 @@
 """Every job against what people use today, into a table and a picture.
 
-python benchmarks/report.py                  # all of it, into docs/performance.md; about ten minutes
+python benchmarks/report.py                  # all, into docs/performance.md; 18 minutes on two slow cores
 python benchmarks/report.py --quick          # a taste of it, printed
 python benchmarks/report.py --only estimates # one part, printed
 python benchmarks/report.py --refresh        # the page and the picture again, from docs/performance.csv
