@@ -9,6 +9,7 @@ import pandas as pd
 
 from propensity.errors import InvalidInputError, OverlapError
 from propensity.frames.checks import Bools, Floats, Rows, counted
+from propensity.frames.pieces import pieces
 
 SMALLEST, LARGEST = 1e-50, 1e50
 """Between these the squares of weighted outcomes are in a float64's range, as the core's checks say."""
@@ -47,7 +48,7 @@ def same_treated(what: str, found: Bools, expected: Bools, index: pd.Index[Any],
 
 def scores(values: Floats, index: pd.Index[Any], subject: str, remedy: str = "") -> None:
     """Require probabilities strictly between 0 and 1; without another `remedy`, of rows to be dropped."""
-    if ((values >= SMALLEST) & (values < 1)).all():
+    if len(values) == 0 or (values.min() >= SMALLEST and values.max() < 1):
         return
     outside = (values < 0) | (values > 1)
     if outside.any():
@@ -77,7 +78,7 @@ def weights(values: Floats, treated: Bools, index: pd.Index[Any], subject: str) 
     """Require weights of at least 0, some in each arm above it."""
     not_negative(values, index, subject)
     for arm, members in {"treated": treated, "control": ~treated}.items():
-        if not values[members].any():
+        if not any(values[rows][members[rows]].any() for rows in pieces(len(values))):
             raise InvalidInputError(f"{subject}: every {arm} row has weight 0; both groups are needed")
 
 
@@ -94,6 +95,8 @@ def two_of_each_arm(there: Bools, treated: Bools, subject: str, frequency: Float
 
 def not_negative(values: Floats, index: pd.Index[Any], subject: str) -> None:
     """Require weights of at least 0, whose squares are in a float64's range."""
+    if len(values) == 0 or (values.min() >= SMALLEST and values.max() <= LARGEST):
+        return  # as nearly all are, which is told without a mask of them
     negative = values < 0
     if negative.any():
         raise InvalidInputError(f"{subject}: {counted(negative, 'negative value', index)}")
