@@ -10,6 +10,9 @@ use crate::bands::Bands;
 /// The most samples that are looked at together, one in each lane of SIMD registers.
 const MOST: usize = 4;
 
+/// Rows whose values and weights stay in a second-level cache as they are.
+const FEW: usize = 1 << 17;
+
 /// The distance of the arms' distribution functions F1 and F0 in one sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Distance {
@@ -66,6 +69,9 @@ impl<'a> SignedWeights<'a> {
             for level in sorted {
                 sweep.pass(&by_level[usize::from(level)]);
             }
+        } else if values.len() <= FEW {
+            let visits = ascending(values, &mut banded.scratch);
+            sweep.visit(visits, |row| self.signed(row));
         } else {
             self.sweep_bands(values, banded, &mut sweep);
         }
@@ -102,7 +108,8 @@ impl<'a> SignedWeights<'a> {
         for (end, n) in ends(&bands).zip(bands.sizes()).filter(|(_, n)| **n > 0) {
             let rows = end - n..end;
             let visits = ascending(&own[rows.clone()], &mut banded.scratch);
-            sweep.visit(visits, &by_row[rows]);
+            let weights = &by_row[rows];
+            sweep.visit(visits, |row| weights[row]);
         }
         *T::kept(banded) = own;
         banded.weights = weights;
@@ -161,13 +168,17 @@ impl<const N: usize> Sweep<N> {
     }
 
     /// Go through rows, which weigh this, in the order of their values: from a value greater than any before.
-    fn visit(&mut self, mut visits: impl Iterator<Item = Visit>, weights: &[[f64; N]]) {
+    fn visit(
+        &mut self,
+        mut visits: impl Iterator<Item = Visit>,
+        weights: impl Fn(usize) -> [f64; N],
+    ) {
         let mut batch = [([0.0; N], false); BATCH];
         let mut here = Weight::NONE;
         loop {
             let mut length = 0;
             for (slot, visit) in batch.iter_mut().zip(&mut visits) {
-                *slot = (weights[visit.row], visit.new);
+                *slot = (weights(visit.row), visit.new);
                 length += 1;
             }
             for (weights, new) in &batch[..length] {

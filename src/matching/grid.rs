@@ -1,4 +1,4 @@
-//! Rows dropped into stretches of cells by their values: what is near in value is then near in memory.
+//! Rows dropped into cells by their values: what is near in value is then near in memory.
 
 use std::hint::select_unpredictable;
 use std::ops::Range;
@@ -9,10 +9,6 @@ use crate::design::covariates::CHUNK;
 
 /// Rows a cell should hold: a few to sort, a few to search through.
 const ROWS_PER_CELL: usize = 6;
-
-/// Neighbouring cells that a thread takes at a time: so few rows that they are sorted within a cache, and at ten million rows
-/// still so few stretches that what is written to each of them stays there too.
-const STRETCH: usize = 1024;
 
 /// A value as a whole number of the same order, and the row that has it.
 pub type Keyed = (i64, u32);
@@ -55,7 +51,7 @@ impl Grid {
         (((value - self.low) * self.per_width) as usize).min(self.cells - 1)
     }
 
-    /// Drop rows into their stretches, on all threads, each with a part of the rows.
+    /// Drop rows into their cells, on all threads, each with a part of the rows.
     pub fn drop_rows(&self, values: &[f64], has: impl Fn(usize) -> bool + Sync) -> Vec<Part> {
         let size = values.len().div_ceil(rayon::current_num_threads()).max(1);
         (0..values.len().div_ceil(size))
@@ -67,8 +63,9 @@ impl Grid {
             .collect()
     }
 
-    /// The cells of each stretch.
+    /// Neighbouring cells, for a thread to take at a time.
     pub fn stretches(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        const STRETCH: usize = 512;
         let cells = self.cells;
         let stretch = move |index| index * STRETCH..cells.min((index + 1) * STRETCH);
         (0..cells.div_ceil(STRETCH)).map(stretch)
@@ -93,10 +90,10 @@ fn range(values: &[f64]) -> (f64, f64) {
     (low.copied().fold(EMPTY.0, f64::min), high.copied().fold(EMPTY.1, f64::max))
 }
 
-/// Some rows, stretch by stretch, in each by row number.
+/// Some rows, cell by cell, in each by row number.
 #[derive(Debug)]
 pub struct Part {
-    /// The rows of stretch s are `rows[first[s]..first[s + 1]]`; one more is nobody.
+    /// The rows of cell c are `rows[first[c]..first[c + 1]]`; one more is nobody.
     first: Vec<u32>,
     rows: Vec<Keyed>,
 }
@@ -105,21 +102,19 @@ impl Part {
     /// Rows that are not wanted fall into a slot of nobody: a branch on who is would mostly be guessed wrong.
     #[allow(clippy::cast_possible_truncation)] // rows are numbered in u32
     fn new(grid: &Grid, values: &[f64], rows: Range<usize>, has: impl Fn(usize) -> bool) -> Self {
-        // Where each stretch begins, then (as it fills) where its next row goes.
-        let stretches = grid.cells.div_ceil(STRETCH);
-        let stretch = |row: usize| grid.cell(values[row]) / STRETCH;
-        let mut next = vec![0_u32; stretches + 1];
+        // Where each cell begins, then (as it fills) where its next row goes.
+        let mut next = vec![0_u32; grid.cells + 1];
         for row in rows.clone() {
-            next[stretch(row) + 1] += u32::from(has(row));
+            next[grid.cell(values[row]) + 1] += u32::from(has(row));
         }
-        for stretch in 0..stretches {
-            next[stretch + 1] += next[stretch];
+        for cell in 0..grid.cells {
+            next[cell + 1] += next[cell];
         }
         let first = next.clone();
-        let nobody = next[stretches];
+        let nobody = next[grid.cells];
         let mut dropped = vec![(0, 0); nobody as usize + 1];
         for row in rows {
-            let (slot, wanted) = (&mut next[stretch(row)], has(row));
+            let (slot, wanted) = (&mut next[grid.cell(values[row])], has(row));
             let place = select_unpredictable(wanted, *slot, nobody);
             dropped[place as usize] = (key(values[row]), row as u32);
             *slot += u32::from(wanted);
@@ -127,8 +122,13 @@ impl Part {
         Self { first, rows: dropped }
     }
 
-    pub fn stretch(&self, stretch: usize) -> &[Keyed] {
-        &self.rows[self.first[stretch] as usize..self.first[stretch + 1] as usize]
+    /// How many rows some neighbouring cells hold.
+    pub fn count(&self, cells: &Range<usize>) -> usize {
+        (self.first[cells.end] - self.first[cells.start]) as usize
+    }
+
+    pub fn cell(&self, cell: usize) -> &[Keyed] {
+        &self.rows[self.first[cell] as usize..self.first[cell + 1] as usize]
     }
 }
 

@@ -53,13 +53,11 @@ impl SortedScores {
         let (mut value, mut rows) = (&mut self.value[..], &mut self.rows[..]);
         let (mut last_row, mut last_group) = (&mut self.first_row[1..], &mut self.first_group[1..]);
         let mut first_row = 0;
-        let grid = self.grid;
-        let stretches = grid.stretches().enumerate().map(|(number, cells)| {
-            let count = parts.iter().map(|part| part.stretch(number).len()).sum();
+        let cells = self.grid.stretches();
+        let stretches = cells.map(|cells| {
+            let count = parts.iter().map(|part| part.count(&cells)).sum();
             first_row += count;
             Stretch {
-                grid,
-                number,
                 first_row: first_row - count,
                 value: cut(&mut value, count),
                 rows: cut(&mut rows, count),
@@ -201,8 +199,6 @@ pub fn close_ranks<T: Copy>(list: &mut Vec<T>, parts: impl Iterator<Item = Range
 
 /// Some neighbouring cells, and room for their rows.
 struct Stretch<'a> {
-    grid: Grid,
-    number: usize,
     cells: Range<usize>,
     /// How many rows lie in lower cells.
     first_row: usize,
@@ -218,12 +214,15 @@ impl Stretch<'_> {
     /// Sort the cells, and give the places of their groups.
     #[allow(clippy::cast_possible_truncation)] // rows, and so groups, are numbered in u32
     fn sort(self, parts: &[Part]) -> Range<usize> {
-        let (mut dropped, ends) = self.drop_rows(parts);
+        let mut sorted: Vec<Keyed> = Vec::new();
         let (mut groups, mut rows) = (0, 0);
-        for (end, last_group) in ends.into_iter().zip(self.last_group) {
-            let cell = &mut dropped[rows..end];
-            cell.sort_unstable();
-            for group in cell.chunk_by(|a, b| a.0 == b.0) {
+        for (cell, last_group) in self.cells.zip(self.last_group) {
+            sorted.clear();
+            for part in parts {
+                sorted.extend_from_slice(part.cell(cell));
+            }
+            sorted.sort_unstable();
+            for group in sorted.chunk_by(|a, b| a.0 == b.0) {
                 for (slot, (_, row)) in self.rows[rows..].iter_mut().zip(group) {
                     *slot = *row as usize;
                 }
@@ -235,25 +234,6 @@ impl Stretch<'_> {
             *last_group = groups as u32;
         }
         self.first_row..self.first_row + groups
-    }
-
-    /// The rows cell by cell, and where those of each cell end.
-    fn drop_rows(&self, parts: &[Part]) -> (Vec<Keyed>, Vec<usize>) {
-        let keyed = || parts.iter().flat_map(|part| part.stretch(self.number));
-        let cell = |keyed: &Keyed| self.grid.cell(value(keyed.0)) - self.cells.start;
-        let mut next = vec![0; self.cells.len() + 1];
-        keyed().for_each(|keyed| next[cell(keyed) + 1] += 1);
-        for cell in 0..self.cells.len() {
-            next[cell + 1] += next[cell];
-        }
-        let mut dropped = vec![(0, 0); self.rows.len()];
-        for keyed in keyed() {
-            let place = &mut next[cell(keyed)];
-            dropped[*place] = *keyed;
-            *place += 1;
-        }
-        next.truncate(self.cells.len());
-        (dropped, next)
     }
 }
 
