@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def spelled_out(label: str, estimate: float, low: float, high: float, *, between: str = "\n") -> str:
-    """Spell out an estimate and its interval, to two digits of the interval's width; below a label, or after."""
+    """Spell out an estimate and its interval, to two digits of its width, below a label or after it."""
     if math.isnan(estimate):
         return f"{label}{between}no estimate"
     if math.isnan(low) or math.isnan(high):
