@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -141,7 +141,7 @@ def _draw_interval(ax: Axes, height: float, row: Floats, *, naive: bool, crowded
     filling = "white" if naive else color
     ax.axhline(height, color=FAINT, linewidth=0.7, zorder=0)
     ax.plot([low, high], [height] * 2, color=color, linewidth=width, linestyle=line, zorder=2)
-    style = {"marker": marker, "markersize": size, "color": color, "markerfacecolor": filling}
+    style: dict[str, Any] = {"marker": marker, "markersize": size, "color": color, "markerfacecolor": filling}
     ax.plot([estimate], [height], **style, zorder=3)
 
 

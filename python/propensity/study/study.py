@@ -284,9 +284,9 @@ class Study(StudyInWords):
         ['heavy', 'light', 'medium']
         """
         options = {**self._design, **self._weighted, "cluster": self.cluster, "estimand": self.estimand}
-        asked = {"by": column, "within": within}
         return self._once(
-            f"by {column!r} {within}", lambda: aipw(self.df, outcome=self.outcomes[0], **asked, **options)
+            f"by {column!r} {within}",
+            lambda: aipw(self.df, outcome=self.outcomes[0], by=column, within=within, **options),
         )
 
     def sensitivity(self) -> EValue:

@@ -15,7 +15,7 @@ from propensity.effects.cautions import count_cautions
 from propensity.effects.estimators import WeightingEstimand
 from propensity.effects.sample import Sample
 from propensity.errors import InvalidInputError, OverlapError, SmallSampleWarning
-from propensity.frames.checks import Floats, Rows
+from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.order import rows_by_content
 from propensity.resampling.failures import tell_of_failures
 from propensity.resampling.options import Groups, ResamplingOptions
@@ -117,7 +117,7 @@ class QuantileRows:
     def _order(self) -> Rows:
         """Give the rows that are there in the order of what they hold."""
         s, design = self.sample.sample_weight, self.fitted.rows.design
-        columns = [self.outcome, self.sample.treated.astype(np.float64), *design.by_content]
+        columns: list[Floats | Rows | Bools] = [self.outcome, self.sample.treated, *design.by_content]
         return rows_by_content(columns if s is None else [*columns, s], s)
 
     @cached_property
