@@ -81,6 +81,7 @@ def test_metric_per_one_is_the_outcome(views, scores):
 def test_several_outcomes_share_what_they_are_divided_by(views, scores):
     df = views.assign(double=2 * views["clicks"])
     both = ps.ipw(df, outcome=["clicks", "double"], per="views", treatment="t", scores=scores)
+    assert "\nOutcomes: clicks per views, double per views\n" in repr(both)
     assert both["double"].estimate == pytest.approx(2 * both["clicks"].estimate, rel=1e-12)
     ratios = [effect.contrast_as("percent").estimate for effect in both.by_outcome.values()]
     assert ratios[0] == pytest.approx(ratios[1], rel=1e-12)

@@ -84,3 +84,13 @@ def test_a_verdict_says_what_it_fails_by():
     assert verdict["verdict"] == "fails"
     assert "9 of 9 terms" in verdict["reason"]
     assert "13 of 37 squares and products are not, the worst age^2 at -0.506" in verdict["reason"]
+
+
+def test_chance_among_few_rows_is_no_doubt():
+    rng = np.random.default_rng(1)
+    n = 300
+    df = pd.DataFrame({"x": rng.normal(size=n), "a": rng.integers(0, 4, n), "t": rng.random(n) < 0.5})
+    df["y"] = df["x"] + df["t"] + rng.normal(size=n)
+    verdict = ps.Study(df, outcome="y", treatment="t", covariates=["x", "a"]).verdicts().loc["balance"]
+    assert verdict["verdict"] == "holds"
+    assert verdict["reason"].endswith("which among so few rows is no more than chance")

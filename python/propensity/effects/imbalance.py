@@ -113,7 +113,7 @@ def find_imbalance(
     doubt = _SURELY * math.sqrt(sum(look.variance for look in looks))
     terms = _past(rows, looks, balance_terms.all_names, doubt, BALANCED)
     products = _products(balance_terms, looks, among)
-    beyond = max(BALANCED, _BEYOND_CHANCE * math.sqrt(1 / ess[0] + 1 / ess[1]))
+    beyond = past_chance(ess)
     past = {
         name: (which, smd)
         for name, (which, smd) in _past(rows, looks, products, doubt, beyond).items()
@@ -134,6 +134,14 @@ def find_imbalance(
             column for which in named for k in dict.fromkeys(which) for column in balance_terms.columns_of(k)
         ),
     )
+
+
+def past_chance(ess: tuple[float, float]) -> float:
+    """Give the SMD from which a product differs by more than the threshold, and by more than chance leaves.
+
+    `ess` are Kish's effective sample sizes of the treated and of the controls.
+    """
+    return max(BALANCED, _BEYOND_CHANCE * math.sqrt(1 / ess[0] + 1 / ess[1]))
 
 
 # A term or a product, by the numbers of one or two terms.

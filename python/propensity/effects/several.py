@@ -234,6 +234,9 @@ class Effects(Shown):
         words = f"{scale.words} in {scale.unit}" if scale.unit else scale.words
         whom = f", for {first.whom}" if first.whom else ""
         lines = [f"Effects ({first.estimand}) on {len(self)} outcomes: {words}{whom}"]
+        measured = [own.measured for own in self.by_outcome.values() if own.measured]
+        if measured:
+            lines.append(f"Outcomes: {', '.join(measured)}")
         lines.append(f"Standard errors: {first.se_method}")
         lines.append(f"Intervals: {words_of_intervals(first.leverage is not None)}")
         cautions = (str(caution) for effect in self.by_outcome.values() for caution in effect.cautions)

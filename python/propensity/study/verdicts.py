@@ -10,6 +10,7 @@ import pandas as pd
 from propensity.balance.result import THRESHOLD
 from propensity.balance.summary import balance_summary
 from propensity.effects.cautions import HEAVY_TAILS
+from propensity.effects.imbalance import past_chance
 from propensity.errors import (
     BalanceWarning,
     CalibrationWarning,
@@ -57,7 +58,7 @@ def _overlap(study: Study) -> tuple[str, str]:
 
 
 def _balance(study: Study) -> tuple[str, str]:
-    """Judge by the worst term of each weighting, and by squares and products."""
+    """Judge by the worst term of each weighting, and by squares and products that are further off than by chance."""
     found = study.balance()
     adjusted = [sample for sample in found.samples if sample != found.samples[0]]
     if not adjusted:
@@ -74,9 +75,12 @@ def _balance(study: Study) -> tuple[str, str]:
         worst = f"{row['worst_product']} at {row['worst_product_smd']:+.3f}"
         products = f"{row['n_past_product']:,} of {row['n_products']:,} squares and products are not"
         said = f"{said}; {products}, the worst {worst}"
+    by_chance = abs(row["worst_product_smd"]) <= past_chance((row["ess_treated"], row["ess_control"]))
+    if row["n_past_product"] and by_chance:
+        said = f"{said}, which among so few rows is no more than chance"
     if row["n_past_smd"] or _cautions(study, (BalanceWarning,)):
         return FAILS, said
-    return DOUBTFUL if row["n_past_product"] else HOLDS, said
+    return DOUBTFUL if row["n_past_product"] and not by_chance else HOLDS, said
 
 
 def _agreement(study: Study) -> tuple[str, str]:
