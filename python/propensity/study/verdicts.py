@@ -58,7 +58,7 @@ def _overlap(study: Study) -> tuple[str, str]:
 
 
 def _balance(study: Study) -> tuple[str, str]:
-    """Judge by the worst term of each weighting, and by squares and products that are further off than by chance."""
+    """Judge by the worst term of each weighting, and by squares and products further off than by chance."""
     found = study.balance()
     adjusted = [sample for sample in found.samples if sample != found.samples[0]]
     if not adjusted:
