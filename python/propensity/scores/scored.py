@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +15,7 @@ from propensity.calls.warned import warn
 from propensity.effects.balance_terms import BalanceTerms
 from propensity.errors import CollinearityWarning, OverlapError, SeparationError, SeparationWarning
 from propensity.frames import rowwise_checks
-from propensity.frames.checks import Bools, Floats
+from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.design import Design
 from propensity.frames.kinds import widened
 from propensity.frames.present import spread
@@ -114,6 +114,22 @@ class ScoreRows:
     def inputs(self) -> Inputs:
         """The covariates, as a model of any kind takes them."""
         return Inputs(self.columns, self.design, self.recipe, self.sample_weight, self.gaps)
+
+    def taken(self, rows: Rows) -> ScoreRows:
+        """Take some of the rows."""
+        return replace(
+            self,
+            columns={name: column.iloc[rows] for name, column in self.columns.items()},
+            design=self.design.taken(rows),
+            treated=self.treated[rows],
+            sample_weight=None if self.sample_weight is None else self.sample_weight[rows],
+            frequency=None if self.frequency is None else self.frequency[rows],
+        )
+
+    def in_group(self, rows: Rows) -> ScoreRows:
+        """Take some rows as if there were no others."""
+        frequency = None if self.frequency is None else self.frequency[rows]
+        return ScoreRows.of(self.inputs.in_group(rows), self.treated[rows], frequency)
 
     @property
     def there(self) -> Bools:
