@@ -110,7 +110,7 @@ def test_terms_of_the_groups_column_say_nothing_within_a_group(formula, many, mo
 @pytest.mark.parametrize("method", ["ipw", "aipw", "ipwra"])
 @pytest.mark.parametrize("covariates", [["a", "city", "g", "plan"], "a + city + C(plan)"])
 def test_models_of_a_group_are_those_of_its_rows_alone(covariates, method, many, monkeypatch):
-    """Levels of other groups have no term, the first that is there is the first, rows of weight 0 are away."""
+    """Levels of other groups have no term, the first there is the first, rows of weight 0 are away."""
     monkeypatch.setattr(laid_out, "_MANY_TERMS", many)
     df = rows_of(n=1_200, n_groups=4)
     df["g"] = GROUPS["text"](df["k"].to_numpy())

@@ -270,18 +270,20 @@ class Design(ReadOnly):
         is_number = np.zeros_like(kept)
         is_number[list(self.places)] = True
         n_before = np.append(0, np.cumsum(kept & is_number))
-        factors = []
+        factors, after, counts, with_slopes = [], [], [], []
         for codes, own, n_levels, slopes in self.each_factor:
-            n_first = n_levels - len(own)
-            if not kept[list(own)].any():
+            left = kept[list(own)]
+            if not left.any():
                 continue
             places = np.zeros(n_levels, dtype=codes.dtype)
-            places[n_first:] = np.where(kept[list(own)], np.cumsum(kept[list(own)]), 0)
-            factors.append((places[codes], int(n_before[own[0]]), int(places.max()) + 1, slopes))
-        numbers = [k for k, term in enumerate(self.places) if kept[term]]
-        columns = tuple(zip(*factors, strict=True)) or ((), (), (), ())
-        slopes = columns[3] if self.slopes else ()
-        return Design(np.asfortranarray(self.numbers[:, numbers]), *columns[:3], slopes=slopes)
+            places[n_levels - len(own) :] = np.where(left, np.cumsum(left), 0)
+            factors.append(places[codes])
+            after.append(int(n_before[own[0]]))
+            counts.append(int(left.sum()) + 1)
+            with_slopes.append(slopes)
+        numbers = self.numbers[:, [k for k, term in enumerate(self.places) if kept[term]]]
+        given = tuple(with_slopes) if self.slopes else ()
+        return Design(np.asfortranarray(numbers), tuple(factors), tuple(after), tuple(counts), slopes=given)
 
     def narrow(self, most: int) -> tuple[Design, list[int]]:
         """Leave out the factors of more levels than that; give the terms that are left, too."""

@@ -1,4 +1,4 @@
-"""Columns and terms of some rows alone, without what says nothing there: one value, a level that nobody has."""
+"""Columns and terms of some rows alone, without what says nothing there: one value, levels nobody has."""
 
 from __future__ import annotations
 

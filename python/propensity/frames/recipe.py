@@ -105,8 +105,8 @@ class Recipe:
 
     def only(self, terms: Sequence[int]) -> Recipe:
         """Name some of the terms; what makes them makes the others too."""
-        names, origins = (tuple(own[term] for term in terms) for own in (self.names, self.origins))
-        return replace(self, names=names, origins=origins)
+        names = tuple(self.names[term] for term in terms)
+        return replace(self, names=names, origins=tuple(self.origins[term] for term in terms))
 
     def makes_the_same(self, other: Recipe) -> bool:
         """Whether both make the same terms of the same columns; of formulas that is not asked."""
