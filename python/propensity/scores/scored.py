@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +22,7 @@ from propensity.frames.kinds import widened
 from propensity.frames.present import spread
 from propensity.frames.recipe import Recipe
 from propensity.scores.choice import LOGISTIC
+from propensity.scores.far_out import far_out
 from propensity.scores.inputs import Inputs
 from propensity.scores.own_models import ScoreWord
 from propensity.scores.own_weights import own_weights_warning, refitted_estimand_of
@@ -251,10 +253,16 @@ class FittedScores:
         scores, weight = self.scores, self.rows.sample_weight
         if weight is not None:  # whoever weighs nothing is not there, whatever the score
             scores = spread(scores[weight > 0], weight)
-        rowwise_checks.scores(
-            scores, index, "scores", "" if self.separation is None else str(self.separation)
-        )
+        told = "" if self.separation is None else str(self.separation)
+        rowwise_checks.scores(scores, index, "scores", told, partial(self._far_out, index=index))
         return self
+
+    def _far_out(self, certain: Bools, index: pd.Index[Any]) -> str:
+        """Say what carries rows to the end."""
+        rows = self.rows
+        if len(certain) != rows.design.n_rows:  # those of the fit are cells, and these are users
+            return ""
+        return far_out(rows.design, rows.recipe, self.fit, rows.columns, certain, index)
 
     def warn_of_terms(self) -> None:
         """Warn of terms that are left out."""
