@@ -176,3 +176,17 @@ def test_study_is_refused_before_it_estimates(rows, monkeypatch):
     monkeypatch.setattr(type(study), "estimate", lambda *_: pytest.fail("it went on"))
     with pytest.raises(OverlapError, match="column 'amount'"):
         study.summary()
+
+
+def test_users_of_cells_are_counted(rows):
+    df = rows.assign(x=rows["x"].round(), amount=rows["amount"].round(-2))
+    cells = ps.collapse(df, treatment="t", outcome="y", covariates=ROLES["covariates"])
+    assert len(cells.frame) < len(df) / 2
+    said = []
+    for table in (df, cells):
+        with pytest.raises(OverlapError) as caught:
+            ps.aipw(table, outcome="y", **ROLES)
+        said.append(re.sub(r"\brow \d+", "row", str(caught.value)))
+    assert said[0] == said[1]
+    model = ps.fit_propensity(cells, **ROLES)
+    assert ps.trim(cells, treatment="t", scores=model).lost["n_dropped"].sum() >= 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from propensity.frames.checks import Bools
+from propensity.frames.checks import Bools, Floats
 from propensity.frames.design import Design
 from propensity.frames.levels import written
 from propensity.frames.native import Column
@@ -27,24 +27,26 @@ def far_out(
     columns: Mapping[str, Column],
     where: Bools,
     index: pd.Index[Any],
+    frequency: Floats | None = None,
 ) -> str:
     """Name the column that moves the scores of some rows (n,) the most, if a value is far out there.
 
-    Rows of sample weight 0 hold what another does, and move nothing.
+    Rows of sample weight 0 hold what another does, and move nothing; each stands for `frequency` (n,) users.
     """
     if not design.n_numbers:
         return ""
     x, rows = design.numbers, np.flatnonzero(where)
     slopes = np.nan_to_num(fit.coefficients[1:][list(design.places)])
-    moved = np.abs(slopes * (x[rows] - x.mean(axis=0)))
+    moved = np.abs(slopes * (x[rows] - np.average(x, axis=0, weights=frequency)))
     at, place = np.unravel_index(int(moved.argmax()), moved.shape)
     term, row = design.places[int(place)], int(rows[at])
     (name, *others) = sorted(recipe.sources[term])
     if others or name not in columns or columns[name].dtype.kind not in "if":
         return ""
     values = columns[name].to_numpy().astype(np.float64)
-    deviation = float(values.std())
-    distance = abs(float(values[row]) - float(values.mean()))
+    center = float(np.average(values, weights=frequency))
+    deviation = float(np.sqrt(np.average((values - center) ** 2, weights=frequency)))
+    distance = abs(float(values[row]) - center)
     if not distance >= _FAR_OUT * deviation > 0:
         return ""
     remedy = "bound it"

@@ -94,7 +94,7 @@ def _far_out(frame: Frame, scores: object, certain: Bools) -> str:
         design, read = scores.recipe.design(frame.native, frame.plain, own)
     except (InvalidInputError, TypeError):  # a frame with the scores, and without the covariates
         return ""
-    return far_out(design, scores.recipe, scores.fit, read.columns, certain, frame.index)
+    return far_out(design, scores.recipe, scores.fit, read.columns, certain, frame.index, frame.frequency)
 
 
 def require_rows(model: ModelScores, rows: Frame | Fingerprint, treated: Bools | None) -> None:

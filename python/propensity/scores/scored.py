@@ -262,7 +262,7 @@ class FittedScores:
         rows = self.rows
         if len(certain) != rows.design.n_rows:  # those of the fit are cells, and these are users
             return ""
-        return far_out(rows.design, rows.recipe, self.fit, rows.columns, certain, index)
+        return far_out(rows.design, rows.recipe, self.fit, rows.columns, certain, index, rows.frequency)
 
     def warn_of_terms(self) -> None:
         """Warn of terms that are left out."""
