@@ -107,7 +107,7 @@ def _scores_to_match(
 ) -> Floats:
     """Read scores: none is 0 or 1, but of rows that are to be discarded, where any outside will do."""
     if spec.discard is not None:
-        e, certain = read_chances(frame, scores, treated, sample_weight)
+        e, certain, _ = read_chances(frame, scores, treated, sample_weight)
         if not (certain & ~_discarded(spec, e, treated)).any():
             return np.clip(e, rowwise_checks.SMALLEST, rowwise_checks.HIGHEST)
     return read_scores(frame, scores, treated, sample_weight)

@@ -233,10 +233,10 @@ def overlap(
 
 def _read_scores(sample: Sample, scores: object) -> tuple[Floats, Floats]:
     """Read scores (n,), and give them beside it as weights can be made of them: neither 0 nor 1."""
-    e, certain = read_chances(sample.frame, scores, sample.treated, sample.sample_weight)
+    e, certain, subject = read_chances(sample.frame, scores, sample.treated, sample.sample_weight)
     if not certain.any():
         return e, e
-    words = rowwise_checks.certain_words(e, certain, sample.frame.index, "scores")
+    words = rowwise_checks.certain_words(e, certain, sample.frame.index, subject)
     warn(
         OverlapWarning(
             f"{words}: nobody is to be compared with these units, and no weight can be made of their scores; "

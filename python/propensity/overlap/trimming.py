@@ -211,7 +211,7 @@ def trim(
     (614, 504)
     """
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
-    e, _ = read_chances(sample.frame, scores, sample.treated, sample.sample_weight)
+    e = read_chances(sample.frame, scores, sample.treated, sample.sample_weight)[0]
     treated = sample.present(sample.treated)
     weights, users = (
         None if own is None else sample.present(own) for own in (sample.sample_weight, sample.frequency)

@@ -56,8 +56,10 @@ def read_scores(frame: Frame, scores: object, treated: Bools, sample_weight: Flo
 
 def read_chances(
     frame: Frame, scores: object, treated: Bools, sample_weight: Floats | None
-) -> tuple[Floats, Bools]:
-    """Read the same for what makes no weights of them: some may be 0 or 1, and which (n,) comes beside them.
+) -> tuple[Floats, Bools, str]:
+    """Read the same for what makes no weights of them: some may be 0 or 1.
+
+    Beside them comes which (n,) are, and what messages call them.
 
     Raises
     ------
@@ -65,7 +67,7 @@ def read_chances(
         As for `read_scores`.
     """
     values, subject = _read_chances(frame, scores, treated, sample_weight)
-    return values, rowwise_checks.chances(values, frame.index, subject)
+    return values, rowwise_checks.chances(values, frame.index, subject), subject
 
 
 def _read_chances(
