@@ -24,9 +24,8 @@ use crate::matrix::Matrix;
 use crate::monitor::Monitor;
 use crate::reserve::room_for;
 use columns::{Column, columns};
-use distribution::{Distance, SignedWeights};
+use distribution::{Banded, Distance, SignedWeights};
 use present::Present;
-use radix_sort::Scratch;
 use samples::Sample;
 
 use crate::units::frequency::RowWeights;
@@ -136,11 +135,11 @@ pub fn balance(
     monitor.check()?;
     let weights = SignedWeights::of(treatment, &samples);
     let measures = |columns: &[(Option<usize>, Column)], x: &Matrix<'_>| {
-        let measured = columns.par_iter().map_init(Scratch::default, |scratch, (place, column)| {
+        let measured = columns.par_iter().map_init(Banded::default, |banded, (place, column)| {
             monitor.check()?;
             let x = place.map(|k| (x, k));
             let column = ColumnBalance { x, treatment, column, samples: &samples };
-            Ok(column.measures(denominator, &weights, scratch))
+            Ok(column.measures(denominator, &weights, banded))
         });
         measured.collect::<Result<Vec<_>>>()
     };
@@ -222,9 +221,9 @@ impl ColumnBalance<'_, '_> {
         &self,
         denominator: Denominator,
         weights: &[SignedWeights<'_>],
-        scratch: &mut Scratch,
+        banded: &mut Banded,
     ) -> Vec<Measures> {
-        let distances = self.distances(weights, scratch);
+        let distances = self.distances(weights, banded);
         let measure = |(s, distance): (usize, &Distance)| Measures {
             mean_treated: self.column.origin + self.column.moments[s][1].mean,
             mean_control: self.column.origin + self.column.moments[s][0].mean,
@@ -236,7 +235,7 @@ impl ColumnBalance<'_, '_> {
         distances.iter().enumerate().map(measure).collect()
     }
 
-    fn distances(&self, weights: &[SignedWeights<'_>], scratch: &mut Scratch) -> Vec<Distance> {
+    fn distances(&self, weights: &[SignedWeights<'_>], banded: &mut Banded) -> Vec<Distance> {
         if self.column.is_constant() {
             return vec![Distance { ks: 0.0, mean: 0.0 }; self.samples.len()];
         }
@@ -250,10 +249,10 @@ impl ColumnBalance<'_, '_> {
         }
         let Some((x, k)) = self.x else { return Vec::new() };
         if let Some(values) = x.singles(k) {
-            return weights.iter().flat_map(|few| few.distances(values, scratch)).collect();
+            return weights.iter().flat_map(|few| few.distances(values, banded)).collect();
         }
         let values = &*x.column(k);
-        weights.iter().flat_map(|few| few.distances(values, scratch)).collect()
+        weights.iter().flat_map(|few| few.distances(values, banded)).collect()
     }
 
     fn variance_ratio(&self, s: usize) -> f64 {

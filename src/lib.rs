@@ -29,6 +29,7 @@
 //! The Python module is the wing above them, behind the feature `python`.
 
 pub mod balance;
+pub mod bands;
 pub mod checks;
 pub mod design;
 pub mod error;

@@ -33,7 +33,7 @@ mod space;
 mod spec;
 mod with_replacement;
 
-pub use bands::{BYTES_A_ROW as BANDED_BYTES_A_ROW, BandedLine, Bands};
+pub use bands::{BYTES_A_ROW as BANDED_BYTES_A_ROW, BandedLine};
 pub(crate) use bucket_sort::Sorted;
 pub use effect::{MatchedEffect, effect};
 pub use matched_arm::MatchedRows;

@@ -1,5 +1,7 @@
 //! Rows in the order of a column's values: a radix sort of keys that carry their row.
 
+use super::distribution::Banded;
+
 /// Bits of a key that a pass sorts by: three of them, whose 2048 places stay in the cache beside the core.
 const DIGIT: u32 = 11;
 
@@ -23,12 +25,15 @@ pub struct Visit {
 }
 
 /// Numbers that a key holds the leading 32 bits of, or all.
-pub trait Sortable: Copy + Into<f64> + Sync {
+pub trait Sortable: Copy + Default + Into<f64> + Sync {
     /// Whether 32 bits are all of them.
     const IS_WHOLE: bool;
 
     /// Integers of the same order, the two zeros alike: a negative number's bits flip, any other's sign bit alone.
     fn rank(self) -> u64;
+
+    /// Where numbers of this type are kept.
+    fn kept(banded: &mut Banded) -> &mut Vec<Self>;
 }
 
 impl Sortable for f64 {
@@ -38,6 +43,10 @@ impl Sortable for f64 {
         let bits = (self + 0.0).to_bits();
         if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
     }
+
+    fn kept(banded: &mut Banded) -> &mut Vec<Self> {
+        &mut banded.doubles
+    }
 }
 
 impl Sortable for f32 {
@@ -46,6 +55,10 @@ impl Sortable for f32 {
     fn rank(self) -> u64 {
         let bits = (self + 0.0).to_bits();
         u64::from(if bits >> 31 == 1 { !bits } else { bits | 1 << 31 })
+    }
+
+    fn kept(banded: &mut Banded) -> &mut Vec<Self> {
+        &mut banded.singles
     }
 }
 

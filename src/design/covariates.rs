@@ -292,7 +292,7 @@ impl<'a> Covariates<'a> {
     }
 
     /// One pass over the rows, block by block: an accumulator for each chunk, merged in the order of the chunks.
-    fn reduce<A: Send>(
+    pub(super) fn reduce<A: Send>(
         &self,
         start: impl Fn() -> A + Sync,
         add: impl Fn(&mut A, &[Lane], Range<usize>) + Sync,

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::design::covariates::{CHUNK, Covariates};
-use crate::kernels::{BLOCK, Lane, add_gradient, linear_predictor};
+use crate::kernels::{BLOCK, Lane, ScoreEquations, add_gradient, linear_predictor};
 use crate::linalg::add;
 
 /// What works on the values of one of several vectors, from a row on: the number of the vector, that of the row, and
@@ -42,6 +42,24 @@ impl Covariates<'_> {
         })
     }
 
+    /// The sums of x x' s over all rows, intercept first, for each of N vectors s that `fill` gives.
+    #[must_use]
+    pub fn informations<const N: usize>(&self, fill: &OnRows<'_>) -> [Vec<f64>; N] {
+        let terms = self.n_columns() + 1;
+        let sums = self.reduce(
+            || [(); N].map(|()| ScoreEquations::new(terms)),
+            |sums, columns, rows| {
+                for (which, sums) in sums.iter_mut().enumerate() {
+                    let mut lane = [0.0; BLOCK];
+                    fill(which, rows.start, &mut lane[..rows.len()]);
+                    sums.add_products(columns, &lane, &lane);
+                }
+            },
+            |total, one| total.iter_mut().zip(one).for_each(|(total, one)| total.merge(one)),
+        );
+        sums.map(|sums| sums.information)
+    }
+
     /// The sums of x r over all rows, block by block: `fill` gets the number of the vector, that of the first row, how
     /// many there are, their columns, and an empty lane.
     fn sums(
@@ -49,27 +67,19 @@ impl Covariates<'_> {
         count: usize,
         fill: impl Fn(usize, usize, usize, &[Lane], &mut Lane) + Sync,
     ) -> Vec<Vec<f64>> {
-        let (n, terms) = (self.n_rows(), self.n_columns() + 1);
-        let chunk = |index: usize| {
-            let mut sums = vec![vec![0.0; terms]; count];
-            let mut columns = vec![[0.0; BLOCK]; terms - 1];
-            let last = n.min((index + 1) * CHUNK);
-            for first in (index * CHUNK..last).step_by(BLOCK) {
-                self.load(first, &mut columns);
+        self.reduce(
+            || vec![vec![0.0; self.n_columns() + 1]; count],
+            |sums, columns, rows| {
                 for (which, sums) in sums.iter_mut().enumerate() {
                     let mut lane = [0.0; BLOCK];
-                    fill(which, first, BLOCK.min(last - first), &columns, &mut lane);
-                    add_gradient(&columns, &lane, sums);
+                    fill(which, rows.start, rows.len(), columns, &mut lane);
+                    add_gradient(columns, &lane, sums);
                 }
-            }
-            sums
-        };
-        let chunks: Vec<_> = (0..n.div_ceil(CHUNK)).into_par_iter().map(chunk).collect();
-        let mut total = vec![vec![0.0; terms]; count];
-        for sums in &chunks {
-            total.iter_mut().zip(sums).for_each(|(total, one)| add(total, 1.0, one));
-        }
-        total
+            },
+            |total, one| {
+                total.iter_mut().zip(one).for_each(|(total, one)| add(total, 1.0, one));
+            },
+        )
     }
 
     /// The linear predictors by each of several coefficients, intercept first: as [`Covariates::linear`] has them, once
@@ -77,7 +87,8 @@ impl Covariates<'_> {
     #[must_use]
     pub fn linears(&self, coefficients: &[Vec<f64>], finish: &OnRows<'_>) -> Vec<Vec<f64>> {
         let n = self.n_rows();
-        let mut found = vec![vec![0.0; n]; coefficients.len()];
+        // One by one: a copy of zeros would be written by one thread, and its original be read before it is written.
+        let mut found: Vec<Vec<f64>> = coefficients.iter().map(|_| vec![0.0; n]).collect();
         let mut chunks: Vec<Vec<&mut [f64]>> = (0..n.div_ceil(CHUNK)).map(|_| vec![]).collect();
         for vector in &mut found {
             let own = vector.chunks_mut(CHUNK);

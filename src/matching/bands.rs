@@ -8,70 +8,12 @@ use super::bucket_sort::{Buckets, FEW, PADDING, move_past_greater};
 use super::neighbors::Search;
 use super::sorted_donors::{Beside, Gap, Near};
 use super::spec::NearestSpec;
+use crate::bands::Bands;
 use crate::error::{Error, Result};
-use crate::kernels::{BLOCK, Lane, Tallies, extremes, positive};
+use crate::kernels::{BLOCK, Lane, Tallies, positive};
 use crate::moments::Moments;
 use crate::monitor::Monitor;
 use crate::units::tally::Units;
-
-/// Units in a band: what a resample draws of them takes a fourth of a second-level cache of 1 MiB.
-const BAND: usize = 1 << 14;
-
-/// Cells of equal width that bands are made of; a table of them leaves room in the nearest cache.
-const CELLS: usize = 1 << 13;
-
-/// Where values are split into bands: those of a full sample into about as many each, those of its resamples then too.
-#[derive(Debug, Clone)]
-pub struct Bands {
-    low: f64,
-    per_width: f64,
-    /// The band of each cell, ascending.
-    band_of: Vec<u16>,
-    /// How many values each has.
-    sizes: Vec<usize>,
-}
-
-impl Bands {
-    /// Of finite values.
-    #[must_use]
-    pub fn of(values: &[f64]) -> Self {
-        // No fewer values to a band than would make more of them than 16 bits number.
-        Self::of_size(values, BAND.max(values.len() / usize::from(u16::MAX)))
-    }
-
-    /// Of no fewer values than so many each, but for the last.
-    pub(super) fn of_size(values: &[f64], size: usize) -> Self {
-        let [low, high] = extremes(values);
-        let per_width = if high > low { CELLS as f64 / (high - low) } else { 0.0 };
-        let mut bands = Self { low, per_width, band_of: Vec::new(), sizes: vec![0] };
-        let mut counts = vec![0; CELLS];
-        for value in values {
-            counts[bands.cell(*value)] += 1;
-        }
-        let mut band = 0;
-        for count in counts {
-            if bands.sizes[usize::from(band)] >= size {
-                band += 1;
-                bands.sizes.push(0);
-            }
-            bands.sizes[usize::from(band)] += count;
-            bands.band_of.push(band);
-        }
-        bands
-    }
-
-    /// Never descending in the value; a conversion takes what lies outside, and what is no number, to an end.
-    #[inline]
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates
-    fn cell(&self, value: f64) -> usize {
-        (((value - self.low) * self.per_width) as usize).min(CELLS - 1)
-    }
-
-    #[inline]
-    fn band(&self, value: f64) -> usize {
-        usize::from(self.band_of[self.cell(value)])
-    }
-}
 
 /// The rows that a unit has in an arm, the sum of their outcomes, and where the unit stands.
 #[derive(Debug, Clone, Copy)]
@@ -135,7 +77,7 @@ impl BandedLine {
         monitor: &Monitor,
     ) -> Result<Moments> {
         for arm in &mut self.drawn {
-            arm.resize_with(bands.sizes.len(), Vec::new);
+            arm.resize_with(bands.sizes().len(), Vec::new);
             arm.iter_mut().for_each(Vec::clear);
         }
         let mut spread = Moments::default();

@@ -22,11 +22,14 @@
 
 use std::ops::Range;
 
-use super::groups::{Additions, add_up};
+use rayon::prelude::*;
+
+use super::groups::{Additions, add_up, zeros};
 use super::matched_arm::{MatchedArm, MatchedRows};
 use super::neighbors::{Found, Search};
 use super::outcome_variance::neighborhood;
 use crate::error::Result;
+use crate::moments::Moments;
 use crate::monitor::Monitor;
 use crate::score::links::Link;
 use crate::weighting::estimand::Estimand;
@@ -45,12 +48,16 @@ pub fn correction(
     let (near, link) = (neighborhood(n_others), model.link);
     let local = Local { arms, rows, near, estimand, tau, link };
     let factors = local.factors(monitor)?;
-    let (c, d) = rayon::join(|| local.by_row(&factors, 0), || local.by_row(&factors, 1));
+    let by_row = local.by_row(&factors);
     drop(factors);
     monitor.check()?;
     let model = ScoreModel::new(model, rows.treatment, rows.scores, None)?;
     let matched: f64 = arms.iter().map(MatchedArm::n_matched).sum();
-    Ok((model.variance(&d) - model.variance(&c)) / (matched * matched))
+    let fill = |which: usize, first: usize, lane: &mut [f64]| {
+        lane.iter_mut().zip(&by_row[first..]).for_each(|(slot, factors)| *slot = factors[which]);
+    };
+    let of_both = model.variances(2, &fill);
+    Ok((of_both[1] - of_both[0]) / (matched * matched))
 }
 
 /// Outcomes around every score.
@@ -76,31 +83,32 @@ impl Local<'_> {
     /// So the factor of a row is a sum of multiples of y - m_t = (y - mean of its group) + (mean of its
     /// group - m_t): slope (y - mean of its group) + level, with sums for each group.
     fn factors(&self, monitor: &Monitor) -> Result<Factors> {
-        let mut sums = self.arms.each_ref().map(|arm| vec![[0.0; 4]; arm.outcome.len()]);
+        let mut sums = self.arms.each_ref().map(|arm| zeros(arm.outcome.len()));
         for (at, own) in self.arms.iter().enumerate() {
-            add_up(own.outcome.len(), &mut sums, |groups| {
+            let [control, treated] = &mut sums;
+            let [of_control, of_treated] = self.arms.each_ref().map(|arm| &arm.scores.value[..]);
+            let lines = [(of_control, &mut control[..]), (of_treated, &mut treated[..])];
+            add_up(&own.scores.value, lines, |groups, added| {
                 monitor.check()?;
-                Ok(self.additions(at, groups))
+                self.add(at, groups, added);
+                Ok(())
             })?;
         }
         Ok(sums)
     }
 
     /// What some groups of an arm add to the factors of the groups around them.
-    fn additions(&self, at: usize, groups: Range<usize>) -> [Additions<4>; 2] {
+    fn add(&self, at: usize, groups: Range<usize>, added: &mut [Additions<'_, 4>; 2]) {
         let own = &self.arms[at];
         let values = &own.scores.value[groups.clone()];
-        let near = [0, 1].map(|arm: usize| -> Vec<Found> {
-            self.arms[arm].scores.found_by(&self.near, values).collect()
-        });
-        let mut added = [0, 1].map(|arm: usize| {
-            Additions::to(&near[arm], if arm == at { groups.clone() } else { 0..0 })
-        });
-        for (slot, group) in groups.enumerate() {
+        let [control, treated] =
+            self.arms.each_ref().map(|arm| arm.scores.found_by(&self.near, values));
+        for (group, near) in groups.zip(control.zip(treated)) {
+            let near: [Found; 2] = near.into();
             let e = own.score(group, self.rows.scores);
             // At this score, and not at those of the rows near it.
             let of_log_odds = self.link.log_odds_slope_at(e);
-            let pooled = [0, 1].map(|arm: usize| self.arms[arm].pooled(&near[arm][slot]));
+            let pooled = [0, 1].map(|arm: usize| self.arms[arm].pooled(&near[arm]));
             let mut add = |arm: usize, group: usize, [c, d]: [f64; 2]| {
                 let [c, d] = [c, d].map(|multiple| multiple / (pooled[arm].weight - 1.0));
                 let beyond = self.arms[arm].outcome[group].mean - pooled[arm].mean;
@@ -110,31 +118,49 @@ impl Local<'_> {
             let multiples = [[tilt * e, -tilt_slope], [tilt * (1.0 - e), tilt_slope]];
             for (arm, multiples) in multiples.into_iter().enumerate() {
                 let of_rows = multiples.map(|x| x * of_log_odds * own.scores.count(group));
-                near[arm][slot].groups().for_each(|other| add(arm, other, of_rows));
+                near[arm].groups().for_each(|other| add(arm, other, of_rows));
             }
             let base = tilt_slope * of_log_odds;
             add(at, group, [if own.treated { -base } else { base }; 2]);
             let level = base * (pooled[1].mean - pooled[0].mean - self.tau);
             added[at].add(group, [0.0, 0.0, level, level]);
         }
-        added
     }
 
-    /// The factors of the rows, for c (0) or for d (1).
-    fn by_row(&self, of_groups: &Factors, which: usize) -> Vec<f64> {
-        let mut factors = vec![0.0; self.rows.outcome.len()];
-        for (own, of_groups) in self.arms.iter().zip(of_groups) {
-            for (group, own_factors) in of_groups.iter().enumerate() {
-                let [slope, level] = [own_factors[which], own_factors[which + 2]];
-                match own.scores.rows_of(group) {
-                    [row] => factors[*row] = level, // its outcome is the mean of its group
-                    rows => rows.iter().for_each(|row| {
-                        let rest = self.rows.outcome[*row] - own.outcome[group].mean;
-                        factors[*row] = slope * rest + level;
-                    }),
+    /// The factors of the rows, for c and for d. Each thread goes through all groups for some of the rows: a row's place is
+    /// anywhere, and to look for it costs more than to pass by those of others.
+    fn by_row(&self, of_groups: &Factors) -> Vec<[f64; 2]> {
+        let n = self.rows.outcome.len();
+        let mut factors = vec![[0.0; 2]; n];
+        let size = n.div_ceil(rayon::current_num_threads()).max(1);
+        factors.par_chunks_mut(size).enumerate().for_each(|(part, factors)| {
+            for (own, of_groups) in self.arms.iter().zip(of_groups) {
+                for (group, of_group) in of_groups.iter().enumerate() {
+                    let rows = own.scores.rows_of(group);
+                    for row in rows {
+                        if let Some(slot) = factors.get_mut(row.wrapping_sub(part * size)) {
+                            *slot = self.of_row(*row, rows.len(), &own.outcome[group], of_group);
+                        }
+                    }
                 }
             }
-        }
+        });
         factors
+    }
+
+    /// The factors of a row, for c and for d, by those of its group.
+    #[inline]
+    fn of_row(
+        &self,
+        row: usize,
+        n_rows: usize,
+        outcome: &Moments,
+        [slope_c, slope_d, level_c, level_d]: &[f64; 4],
+    ) -> [f64; 2] {
+        if n_rows == 1 {
+            return [*level_c, *level_d]; // its outcome is the mean of its group
+        }
+        let rest = self.rows.outcome[row] - outcome.mean;
+        [slope_c * rest + level_c, slope_d * rest + level_d]
     }
 }

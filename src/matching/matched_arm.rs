@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::groups::{Additions, PIECE, add_up, sums};
+use super::groups::{PIECE, add_up, sums, zeros};
 use super::neighbors::{Found, Search};
 use super::on_scores;
 use super::outcome_variance::neighborhood;
@@ -57,7 +57,6 @@ pub fn matched_arms(
         SortedScores::new(values, count, |row| treatment[row] == arm)
     };
     let sorted: [SortedScores; 2] = rayon::join(|| sort(false), || sort(true)).into();
-    monitor.check()?;
     let find = |treated: bool| {
         let (own, other) = (&sorted[usize::from(treated)], &sorted[usize::from(!treated)]);
         if !spec.focal.includes(treated) {
@@ -86,17 +85,16 @@ pub fn matched_arms(
 
 /// K and K' of each row of a group of donors.
 fn uses(donors: &SortedScores, focal: &SortedScores, found: &[Found]) -> Result<Vec<[f64; 2]>> {
-    let mut uses = [vec![[0.0; 2]; donors.n_groups()]];
-    add_up(found.len(), &mut uses, |groups| {
-        let mut added = Additions::to(&found[groups.clone()], 0..0);
+    let mut uses = zeros(donors.n_groups());
+    let line = (&donors.value[..], &mut uses[..]);
+    add_up(&focal.value[..found.len()], [line], |groups, [added]| {
         for (group, found) in groups.clone().zip(&found[groups]) {
             let (rows, share) = (focal.count(group), 1.0 / found.rows);
             let more = [rows * share, rows * (share / found.rows)];
             found.groups().for_each(|donor| added.add(donor, more));
         }
-        Ok([added])
+        Ok(())
     })?;
-    let [uses] = uses;
     Ok(uses)
 }
 

@@ -126,7 +126,8 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matching::bands::{BandedLine, Bands};
+    use crate::bands::Bands;
+    use crate::matching::bands::BandedLine;
     use crate::matching::caliper::TIE;
     use crate::matching::spec::{Focal, Quantity};
     use crate::resampling::stream::Stream;

@@ -8,7 +8,7 @@ use crate::design::vectors::filled;
 use crate::error::Result;
 use crate::linalg::Cholesky;
 use crate::monitor::Monitor;
-use crate::outcome::adjusted_rows::{AdjustedRows, AdjustmentData};
+use crate::outcome::adjusted_rows::AdjustmentData;
 use crate::outcome::adjustment::{AdjustmentSpec, Method};
 use crate::outcome::doubly_robust::{AdjustedOutcomes, OtherOutcome, ScoreSpec, check, fit_score};
 use crate::outcome::kinds::OutcomeModel;
@@ -70,42 +70,56 @@ pub fn adjusted_means_of_outcomes(
     Ok(AdjustedOutcomes::new(each, leverage, found, covariates.dropped().to_vec()))
 }
 
-/// What rows weigh in the models and the means of their own arms.
+/// What rows weigh in the models and the means of their own arms: worked out of their scores in each pass, which costs less
+/// than to read it again.
 pub(super) struct Rows<'a> {
     pub treatment: &'a [bool],
     pub sample_weight: Option<&'a [f64]>,
     pub scores: &'a [f64],
     pub spec: AdjustmentSpec,
-    /// In the average that the effect is: w g.
-    pub target: Vec<f64>,
-    /// In the outcome model.
-    pub fitting: Vec<f64>,
-    /// Of what is left of the outcome, in the mean: w k.
-    residual: Vec<f64>,
-    /// How fast `residual` grows with the log odds of the score; with IPWRA `fitting`.
-    slope: Vec<f64>,
+    averages_over: [bool; 2],
 }
 
 impl<'a> Rows<'a> {
-    fn new(data: &'a AdjustmentData<'a>, scores: &'a [f64], spec: AdjustmentSpec) -> Self {
-        let AdjustmentData { treatment, row_weights, .. } = *data;
-        let n = treatment.len();
-        let weight = by_row(n, |i| row_weights.total(i));
-        let rows = AdjustedRows { data, weight: &weight, scores, spec };
-        let target = by_row(n, |i| weight[i] * rows.is_target(i));
-        let fitting = by_row(n, |i| rows.fitting_weight(i, treatment[i]));
-        let residual = by_row(n, |i| weight[i] * rows.residual_weight(i, treatment[i]));
-        let needs_score = spec.needs_score();
-        let slope = by_row(if needs_score { n } else { 0 }, |i| rows.weight_slope(i, treatment[i]));
-        let sample_weight = row_weights.total;
-        Self { treatment, sample_weight, scores, spec, target, fitting, residual, slope }
+    fn new(data: &AdjustmentData<'a>, scores: &'a [f64], spec: AdjustmentSpec) -> Self {
+        let (treatment, sample_weight) = (data.treatment, data.row_weights.total);
+        Self { treatment, sample_weight, scores, spec, averages_over: spec.averages_over() }
+    }
+
+    fn weight(&self, i: usize) -> f64 {
+        self.sample_weight.map_or(1.0, |weights| weights[i])
+    }
+
+    /// In the average that the effect is: w g.
+    #[inline]
+    pub fn target(&self, i: usize) -> f64 {
+        let is_there = self.averages_over[usize::from(self.treatment[i])];
+        if is_there { self.weight(i) } else { 0.0 }
+    }
+
+    /// In the outcome model.
+    #[inline]
+    pub fn fitting(&self, i: usize) -> f64 {
+        self.weight(i) * self.spec.fitting_weight(self.treatment[i], self.scores[i])
+    }
+
+    /// Of what is left of the outcome, in the mean: w k.
+    #[inline]
+    fn residual(&self, i: usize) -> f64 {
+        self.weight(i) * self.spec.residual_weight(self.treatment[i], self.scores[i])
+    }
+
+    /// How fast `residual` grows with the log odds of the score; with IPWRA `fitting`.
+    #[inline]
+    fn slope(&self, i: usize) -> f64 {
+        self.weight(i) * self.spec.estimand.weight_slope(self.treatment[i], self.scores[i])
     }
 
     /// The mean that predictions of an arm's model lead to: sum { g m + k (y - m) } / sum g.
     fn mean(&self, arm: bool, outcome: &[f64], fitted: &[f64], target: f64) -> f64 {
         let total = sum_by_row(fitted.len(), |i| {
             let left = if self.treatment[i] == arm { outcome[i] - fitted[i] } else { 0.0 };
-            self.target[i] * fitted[i] + self.residual[i] * left
+            self.target(i) * fitted[i] + self.residual(i) * left
         });
         total / target
     }
@@ -147,13 +161,13 @@ impl<'a, 'x, 's> Models<'a, 'x, 's> {
         score_model: Option<&'a ScoreModel<'s>>,
         data: &'a AdjustmentData<'a>,
     ) -> Result<Self> {
-        let target = sum_by_row(rows.target.len(), |i| rows.target[i]);
+        let target = sum_by_row(rows.treatment.len(), |i| rows.target(i));
         let mut models = Self { rows, covariates, score_model, data, target, shared: None };
         if rows.spec.outcome_model == OutcomeModel::Linear {
             let information = information(rows, covariates)?;
             let own: Vec<&Cholesky> = information.iter().collect();
             let moved = models.moved(&own, &|_, _| 1.0);
-            let even = |_: usize, i: usize| rows.fitting[i];
+            let even = |_: usize, i: usize| rows.fitting(i);
             let leverage = if data.with_leverage { models.leverage(&own, &even) } else { vec![] };
             models.shared = Some(Shared { information, moved, leverage });
         }
@@ -215,12 +229,12 @@ impl<'a, 'x, 's> Models<'a, 'x, 's> {
         information: &[&Cholesky],
         slope: &(dyn Fn(usize, usize) -> f64 + Sync),
     ) -> Vec<Vec<f64>> {
-        let Rows { treatment, target, residual, .. } = self.rows;
+        let rows = self.rows;
         let fill = |which: usize, first: usize, lane: &mut [f64]| {
             for (value, i) in lane.iter_mut().zip(first..) {
-                let is_own = usize::from(treatment[i]) == which % 2;
-                let held = if is_own { residual[i] } else { 0.0 };
-                *value = (target[i] - held) * slope(which, i);
+                let is_own = usize::from(rows.treatment[i]) == which % 2;
+                let held = if is_own { rows.residual(i) } else { 0.0 };
+                *value = (rows.target(i) - held) * slope(which, i);
             }
         };
         let mut directions = self.covariates.gradients(information.len(), &fill);
@@ -238,15 +252,11 @@ impl<'a, 'x, 's> Models<'a, 'x, 's> {
         information: &[&Cholesky],
         spread: &(dyn Fn(usize, usize) -> f64 + Sync),
     ) -> Vec<f64> {
-        let (treatment, n) = (self.rows.treatment, self.rows.treatment.len());
-        let mut sum = vec![0.0; n];
-        for (arm, information) in information.iter().enumerate() {
-            let own = |i: usize| usize::from(treatment[i]) == arm;
-            let spread = by_row(n, |i| if own(i) { spread(arm, i) } else { 0.0 });
-            let held = leverage(self.covariates, information, &spread);
-            sum.iter_mut().zip(held).for_each(|(sum, own)| *sum += own);
-        }
-        shared_out(sum, self.data.row_weights.frequency)
+        let treatment = self.rows.treatment;
+        let of_own = |which: usize, i: usize| {
+            if usize::from(treatment[i]) == which { spread(which, i) } else { 0.0 }
+        };
+        shared_out(leverage(self.covariates, information, &of_own), self.data.row_weights.frequency)
     }
 
     /// That of an outcome by itself, where it is asked for; none where it is that of all outcomes.
@@ -254,9 +264,10 @@ impl<'a, 'x, 's> Models<'a, 'x, 's> {
         if self.shared.is_some() || !self.data.with_leverage {
             return None;
         }
-        let Rows { fitting, spec, .. } = self.rows;
-        let spread =
-            |arm: usize, i: usize| fitting[i] * spec.outcome_model.expected_spread(fitted[arm][i]);
+        let rows = self.rows;
+        let spread = |arm: usize, i: usize| {
+            rows.fitting(i) * rows.spec.outcome_model.expected_spread(fitted[arm][i])
+        };
         Some(self.leverage(&fits.map(ArmFit::information), &spread))
     }
 
@@ -269,7 +280,7 @@ impl<'a, 'x, 's> Models<'a, 'x, 's> {
             let (own, arm) = (&arms[which / 2], which % 2);
             let fitted = &own.fitted[arm];
             for (x, i) in influence.iter_mut().zip(first..) {
-                *x += rows.target[i] * (fitted[i] - own.means[arm]);
+                *x += rows.target(i) * (fitted[i] - own.means[arm]);
                 if usize::from(rows.treatment[i]) == arm {
                     *x += self.of_residual(own, i);
                 }
@@ -284,7 +295,7 @@ impl<'a, 'x, 's> Models<'a, 'x, 's> {
                     Method::Aipw => values[i] - m,
                     _ => model.residual(values[i], m) * moved[arm][i],
                 };
-                *x = if usize::from(rows.treatment[i]) == arm { rows.slope[i] * left } else { 0.0 };
+                *x = if usize::from(rows.treatment[i]) == arm { rows.slope(i) * left } else { 0.0 };
             }
         };
         let count = 2 * arms.len();
@@ -299,10 +310,11 @@ impl<'a, 'x, 's> Models<'a, 'x, 's> {
 
     /// What a row's residual adds to the equation of the mean of its own arm, directly and through the model.
     fn of_residual(&self, Arms { values, fitted, moved, .. }: &Arms<'_>, i: usize) -> f64 {
-        let Rows { treatment, residual, fitting, spec, .. } = self.rows;
-        let arm = usize::from(treatment[i]);
+        let rows = self.rows;
+        let arm = usize::from(rows.treatment[i]);
         let (y, m) = (values[i], fitted[arm][i]);
-        residual[i] * (y - m) + fitting[i] * spec.outcome_model.residual(y, m) * moved[arm][i]
+        rows.residual(i) * (y - m)
+            + rows.fitting(i) * rows.spec.outcome_model.residual(y, m) * moved[arm][i]
     }
 
     /// The part of each row's influence on the mean of its own arm that its residual makes.

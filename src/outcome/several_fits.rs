@@ -11,7 +11,7 @@ use crate::outcome::kinds::OutcomeModel;
 use crate::outcome::model::{ArmFit, arm_name};
 use crate::outcome::several::Rows;
 use crate::units::tally::Outcomes;
-use crate::weighting::influence::{by_row, sum_by_row};
+use crate::weighting::influence::sum_by_row;
 
 /// The models of both arms for each of the outcomes.
 ///
@@ -24,7 +24,7 @@ pub(super) fn fits(
     information: Option<&[Cholesky; 2]>,
     monitor: &Monitor,
 ) -> Result<Vec<ArmFit>> {
-    let is_target = |unit: usize| rows.target[unit] > 0.0;
+    let is_target = |unit: usize| rows.target(unit) > 0.0;
     if let Some(information) = information {
         return least_squares(rows, covariates, outcomes, information, monitor);
     }
@@ -49,20 +49,25 @@ pub(super) fn fits(
 /// # Errors
 /// An arm without weight; [`Error::Outside`].
 pub(super) fn information(rows: &Rows<'_>, covariates: &Covariates<'_>) -> Result<[Cholesky; 2]> {
-    let n = rows.treatment.len();
-    let of_arm = |arm: bool| {
-        let weight = by_row(n, |i| if rows.treatment[i] == arm { rows.fitting[i] } else { 0.0 });
-        if !(sum_by_row(n, |i| weight[i]) > 0.0) {
+    let fill = |which: usize, first: usize, lane: &mut [f64]| {
+        for (weight, i) in lane.iter_mut().zip(first..) {
+            let is_own = usize::from(rows.treatment[i]) == which;
+            *weight = if is_own { rows.fitting(i) } else { 0.0 };
+        }
+    };
+    let [of_control, of_treated] = covariates.informations(&fill);
+    let of_arm = |arm: bool, products: &[f64]| {
+        // The first is the sum of the weights.
+        if !(products[0] > 0.0) {
             return Err(Error::WeightlessArm { arm: arm_name(arm) });
         }
         let terms = covariates.n_columns() + 1;
-        let products = covariates.products(&weight, &weight).information;
-        let found = Cholesky::factor(&products, terms, RANK_TOLERANCE, &[])?;
+        let found = Cholesky::factor(products, terms, RANK_TOLERANCE, &[])?;
         let fit = ArmFit::of(OutcomeModel::Linear, vec![0.0; terms], found.clone());
-        fit.require_inside(covariates, arm, |unit| rows.target[unit] > 0.0)?;
+        fit.require_inside(covariates, arm, |unit| rows.target(unit) > 0.0)?;
         Ok(found)
     };
-    Ok([of_arm(false)?, of_arm(true)?])
+    Ok([of_arm(false, &of_control)?, of_arm(true, &of_treated)?])
 }
 
 /// Solve X'WX b = X'W (y - c) for each outcome and arm, c the weighted mean of y, and again for what rounding left over:
@@ -78,10 +83,10 @@ fn least_squares(
     let of_arm = |arm: bool, number: &(dyn Fn(usize) -> f64 + Sync)| {
         sum_by_row(n, |i| if rows.treatment[i] == arm { number(i) } else { 0.0 })
     };
-    let weights = [false, true].map(|arm| of_arm(arm, &|i| rows.fitting[i]));
+    let weights = [false, true].map(|arm| of_arm(arm, &|i| rows.fitting(i)));
     let mean = |which: usize| {
         let outcome = outcomes[which / 2];
-        of_arm(which % 2 == 1, &|i| rows.fitting[i] * outcome[i]) / weights[which % 2]
+        of_arm(which % 2 == 1, &|i| rows.fitting(i) * outcome[i]) / weights[which % 2]
     };
     let start = |which: usize| [&[mean(which)], &vec![0.0; covariates.n_columns()][..]].concat();
     let mut coefficients: Vec<Vec<f64>> = (0..2 * outcomes.len()).map(start).collect();
@@ -89,7 +94,7 @@ fn least_squares(
     let left = |which: usize, first: usize, lane: &mut [f64]| {
         let (outcome, arm) = (outcomes[which / 2], which % 2 == 1);
         for (value, i) in lane.iter_mut().zip(first..) {
-            let own = if rows.treatment[i] == arm { rows.fitting[i] } else { 0.0 };
+            let own = if rows.treatment[i] == arm { rows.fitting(i) } else { 0.0 };
             *value = own * (outcome[i] - *value);
         }
     };

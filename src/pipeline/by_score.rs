@@ -2,8 +2,9 @@
 
 use super::estimates::Fit;
 use super::{Estimator, Pipeline};
+use crate::bands::Bands;
 use crate::error::Result;
-use crate::matching::{BANDED_BYTES_A_ROW, BandedLine, Bands, NearestSpec, Quantity};
+use crate::matching::{BANDED_BYTES_A_ROW, BandedLine, NearestSpec, Quantity};
 use crate::reserve::room_for;
 use crate::score::links::Link;
 use crate::units::tally::Units;

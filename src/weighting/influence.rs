@@ -193,7 +193,7 @@ impl<'x> ScoreModel<'x> {
     /// How much each row holds its own linear predictor: [`leverage`].
     #[must_use]
     pub fn leverage(&self, spread: &[f64]) -> Vec<f64> {
-        leverage(&self.covariates, &self.information, spread)
+        leverage(&self.covariates, &[&self.information], &|_, row| spread[row])
     }
 
     /// The sum of `slope[i]` `x_i`, slopes in the log odds made into those in the linear predictor.
@@ -206,14 +206,16 @@ impl<'x> ScoreModel<'x> {
         }
     }
 
-    /// The variance that the coefficients give a sum whose derivative in row i's linear predictor is `slope[i]`: g' V g,
-    /// with g the sum of `slope[i]` `x_i`.
+    /// The variances that the coefficients give sums whose derivatives in the rows' linear predictors `fill` gives: g' V g
+    /// for each of `count` vectors, with g the sum of `slope[i]` `x_i`.
     #[must_use]
-    pub fn variance(&self, slope: &[f64]) -> f64 {
-        let gradient = self.covariates.gradient(slope);
-        let mut direction = gradient.clone();
-        self.information.solve(&mut direction);
-        gradient.iter().zip(&direction).map(|(g, v)| g * v).sum()
+    pub fn variances(&self, count: usize, fill: &OnRows<'_>) -> Vec<f64> {
+        let variance = |gradient: Vec<f64>| {
+            let mut direction = gradient.clone();
+            self.information.solve(&mut direction);
+            gradient.iter().zip(&direction).map(|(g, v)| g * v).sum()
+        };
+        self.covariates.gradients(count, fill).into_iter().map(variance).collect()
     }
 
     /// Each row's influence, through the coefficients, on a sum whose derivative in the log odds of
@@ -256,23 +258,34 @@ impl ScoreModel<'_> {
     }
 }
 
-/// How much each row holds its own linear predictor: `q_i` `x_i`' V `x_i`, the diagonal of the hat matrix of the last
-/// weighted least squares of a fit, with q the `spread` and V the inverse of the information.
+/// How much each row holds its own linear predictor: the sum over several fits of `q_i` `x_i`' V `x_i`, the diagonal of the
+/// hat matrix of the last weighted least squares of a fit, with q what `spread` gives of it and of a row, and V the inverse
+/// of the information.
 #[must_use]
-pub fn leverage(covariates: &Covariates<'_>, information: &Cholesky, spread: &[f64]) -> Vec<f64> {
-    let rows = information.inverse_factor();
-    let mut leverage = vec![0.0; spread.len()];
+pub fn leverage(
+    covariates: &Covariates<'_>,
+    information: &[&Cholesky],
+    spread: &(dyn Fn(usize, usize) -> f64 + Sync),
+) -> Vec<f64> {
+    let factors: Vec<_> = information.iter().map(|own| own.inverse_factor()).collect();
+    let mut leverage = vec![0.0; covariates.n_rows()];
     leverage.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, leverage)| {
         let mut columns = vec![[0.0; BLOCK]; covariates.n_columns()];
-        let mut product = [0.0; BLOCK];
+        let [mut product, mut squares, mut sums] = [[0.0; BLOCK]; 3];
         for (block, leverage) in leverage.chunks_mut(BLOCK).enumerate() {
             let start = chunk * CHUNK + block * BLOCK;
             covariates.load(start, &mut columns);
-            for row in &rows {
-                linear_predictor(row, &columns[..row.len() - 1], &mut product);
-                leverage.iter_mut().zip(&product).for_each(|(sum, v)| *sum += v * v);
+            sums.fill(0.0);
+            for (which, factor) in factors.iter().enumerate() {
+                squares.fill(0.0);
+                for row in factor {
+                    linear_predictor(row, &columns[..row.len() - 1], &mut product);
+                    squares.iter_mut().zip(&product).for_each(|(sum, v)| *sum += v * v);
+                }
+                let rows = sums[..leverage.len()].iter_mut().zip(&squares).zip(start..);
+                rows.for_each(|((sum, squares), row)| *sum += squares * spread(which, row));
             }
-            leverage.iter_mut().zip(&spread[start..]).for_each(|(sum, q)| *sum *= q);
+            leverage.copy_from_slice(&sums[..leverage.len()]);
         }
     });
     leverage

@@ -260,3 +260,33 @@ def test_balance_refuses_weights_in_one_dimension(sample):
     x, treatment, weightings = sample
     with pytest.raises(InvalidInputError, match="list of arrays"):
         core.balance(x, treatment, weights=weightings[0])
+
+
+def gaps_by_sorting(column, treatment, weights):
+    """|F1 - F0| at each distinct value, from running sums: for as many rows as the twin has no time for."""
+    order = np.argsort(column, kind="stable")
+    last = np.append(np.diff(column[order]) > 0, True)
+    arms = (np.where(arm, weights, 0.0)[order] for arm in (treatment, ~treatment))
+    treated, control = ((np.cumsum(own) / own.sum())[last] for own in arms)
+    return np.abs(treated - control)
+
+
+@pytest.mark.parametrize("n_weightings", [0, 1, 2, 4])
+def test_rows_beyond_a_cache_are_compared_like_others(n_weightings):
+    """They go into bands of near values: some continuous, some that tie, some that crowd into one band."""
+    rng = np.random.default_rng(12)
+    n = 140_000
+    z = rng.normal(size=n)
+    x = np.column_stack([z, z.round(3), np.exp(6 * z), np.where(z < 2, z * 1e-9, z)])
+    treatment = rng.random(n) < reference.expit(0.3 * z)
+    weightings = [rng.exponential(size=n) * (rng.random(n) < 0.9) for _ in range(n_weightings)]
+    found = core.balance(x, treatment, weights=weightings)
+    for sample, weights in enumerate([np.ones(n), *weightings]):
+        gaps = [gaps_by_sorting(column, treatment, weights) for column in x.T]
+        assert_allclose(found.ks[:, sample], [gap.max() for gap in gaps], rtol=1e-9)
+        assert_allclose(found.ecdf_difference[:, sample], [gap.mean() for gap in gaps], rtol=1e-9)
+    singles = x.astype(np.float32)
+    of_singles = core.balance(list(singles.T), treatment, weights=weightings)
+    of_doubles = core.balance(singles.astype(np.float64), treatment, weights=weightings)
+    for measure in MEASURES:
+        assert_array_equal(getattr(of_singles, measure), getattr(of_doubles, measure), err_msg=measure)

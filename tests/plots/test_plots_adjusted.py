@@ -317,6 +317,16 @@ def test_effects_plot_draws_estimates_and_intervals_from_the_top(table):
     assert ax.get_xlabel().startswith("effect and its 90% interval")
 
 
+def test_effects_plot_of_many_rows_stands_close():
+    names = [f"group {k}" for k in range(150)]
+    table = pd.DataFrame({"estimate": 1.0, "conf_low": 0.5, "conf_high": 1.5}, index=names)
+    ax = plots.effects_plot(table)
+    assert ax.figure.get_size_inches()[1] < 35
+    assert all("\n" not in label.get_text() for label in ax.get_yticklabels())
+    few = plots.effects_plot(table.iloc[:3])
+    assert all("\n" in label.get_text() for label in few.get_yticklabels())
+
+
 def test_effects_plot_sets_the_naive_gap_apart(table):
     naive, *others = [line for line in plots.effects_plot(table).lines if line.get_marker() in ("o", "D")]
     assert naive.get_markerfacecolor() == "white"

@@ -33,6 +33,8 @@ def test_each_answer_is_that_of_the_function(logs, study):
     pd.testing.assert_frame_equal(study.balance().table, balance.table)
     grouped = ps.aipw(logs, outcome=OUTCOME, **ROLES, **cluster, by="engagement_tier")
     pd.testing.assert_frame_equal(study.by("engagement_tier").table, grouped.table)
+    within = ps.aipw(logs, outcome=OUTCOME, **ROLES, **cluster, by="engagement_tier", within=True)
+    pd.testing.assert_frame_equal(study.by("engagement_tier", within=True).table, within.table)
     effect = ps.aipw(logs, outcome=OUTCOME, **ROLES, **cluster)
     assert (study.effect.estimate, study.effect.std_error) == (effect.estimate, effect.std_error)
     assert study.sensitivity().point == effect.e_value().point

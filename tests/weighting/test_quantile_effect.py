@@ -241,3 +241,18 @@ def test_unusable_options_are_explained(rows, options, message):
     df = rows.assign(minus=-rows["y"])
     with pytest.raises(InvalidInputError, match=message):
         ps.quantile_effect(df, **(ROLES | QUICK | options))
+
+
+@pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning")
+def test_levels_give_what_their_dummies_give(rows):
+    cities = np.array(["Bern", "Lima", "Oslo", "Rome"])[np.random.default_rng(2).integers(0, 4, len(rows))]
+    dummies = pd.get_dummies(pd.Series(cities)).astype(float).iloc[:, 1:]
+    of_levels, of_dummies = (
+        ps.quantile_effect(df, **{**ROLES, "covariates": ["a", *columns]}, sample_weight="w", **QUICK)
+        for df, columns in (
+            (rows.assign(city=cities), ["city"]),
+            (pd.concat([rows, dummies], axis=1), dummies.columns),
+        )
+    )
+    np.testing.assert_allclose(of_levels.table, of_dummies.table, rtol=1e-9)
+    np.testing.assert_allclose(of_levels.replicates, of_dummies.replicates, rtol=1e-9)

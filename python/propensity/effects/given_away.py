@@ -9,7 +9,7 @@ import numpy as np
 from propensity.effects.arms import ArmMeans, OutcomeFacts
 from propensity.errors import DegenerateWarning
 from propensity.frames import arms
-from propensity.frames.checks import Bools, Floats, listed
+from propensity.frames.checks import Bools, Floats, Rows, listed
 from propensity.frames.native import Column
 
 # In as few rows a column may have the outcome's values by chance, as two of a few values have.
@@ -66,7 +66,7 @@ def _both(means: ArmMeans) -> tuple[float, float]:
 
 def copy_cautions(columns: Mapping[str, Column], outcome: Floats, there: Bools) -> tuple[Warning, ...]:
     """Say which columns are the outcome (n,), in whatever units, in the rows that are there."""
-    first = np.flatnonzero(there)[:_LOOKED_AT_FIRST]
+    first = _first(there)
     if len(first) < _FEWEST_ROWS:
         return ()
     found = []
@@ -86,6 +86,12 @@ def copy_cautions(columns: Mapping[str, Column], outcome: Floats, there: Bools) 
             "leave it out of the covariates"
         ),
     )
+
+
+def _first(there: Bools) -> Rows:
+    """Give the first of the rows that are there: in most samples they stand at its beginning."""
+    found = np.flatnonzero(there[:_LOOKED_AT_FIRST])
+    return found if len(found) == _LOOKED_AT_FIRST else np.flatnonzero(there)[:_LOOKED_AT_FIRST]
 
 
 def _same_but_for_units(values: Floats, y: Floats) -> bool:

@@ -29,7 +29,7 @@ def places_by_content(columns: Iterable[Floats | Rows | Bools]) -> Rows:
     return np.asarray(place, dtype=np.int64)
 
 
-def rows_by_content(columns: Iterable[Floats], sample_weight: Floats | None) -> Rows:
+def rows_by_content(columns: Iterable[Floats | Rows | Bools], sample_weight: Floats | None) -> Rows:
     """Put the rows in the order of what they hold, so that no draw hangs on the order in which they come.
 
     Parameters

@@ -10,6 +10,7 @@ import pandas as pd
 
 from propensity.errors import InvalidInputError, OverlapError
 from propensity.frames.checks import Bools, Floats, Rows, counted
+from propensity.frames.pieces import pieces
 
 SMALLEST, LARGEST = 1e-50, 1e50
 """Between these the squares of weighted outcomes are in a float64's range, as the core's checks say."""
@@ -48,8 +49,15 @@ def same_treated(what: str, found: Bools, expected: Bools, index: pd.Index[Any],
         raise InvalidInputError(f"{what}: the treatment differs in {where}; {remedy}")
 
 
+def are_inside(values: Floats) -> bool:
+    """Whether all lie strictly between 0 and 1, so that weights can be made of them; without a copy."""
+    return len(values) == 0 or bool(values.min() >= SMALLEST and values.max() < 1)
+
+
 def chances(values: Floats, index: pd.Index[Any], subject: str) -> Bools:
     """Require probabilities, and give which are 0 or 1 exactly, as far as weights can be made of them."""
+    if are_inside(values):
+        return np.zeros(len(values), dtype=bool)
     outside = (values < 0) | (values > 1)
     if outside.any():
         raise InvalidInputError(
@@ -70,7 +78,7 @@ def scores(
 
     `cause` gives what else may be done about these rows (n,), and ends in "or ".
     """
-    if ((values >= SMALLEST) & (values < 1)).all():
+    if are_inside(values):
         return
     certain = chances(values, index, subject)
     otherwise = "" if cause is None else cause(certain)
@@ -101,7 +109,7 @@ def weights(values: Floats, treated: Bools, index: pd.Index[Any], subject: str) 
     """Require weights of at least 0, some in each arm above it."""
     not_negative(values, index, subject)
     for arm, members in {"treated": treated, "control": ~treated}.items():
-        if not values[members].any():
+        if not any(values[rows][members[rows]].any() for rows in pieces(len(values))):
             raise InvalidInputError(f"{subject}: every {arm} row has weight 0; both groups are needed")
 
 
@@ -118,6 +126,8 @@ def two_of_each_arm(there: Bools, treated: Bools, subject: str, frequency: Float
 
 def not_negative(values: Floats, index: pd.Index[Any], subject: str) -> None:
     """Require weights of at least 0, whose squares are in a float64's range."""
+    if len(values) == 0 or (values.min() >= SMALLEST and values.max() <= LARGEST):
+        return  # as nearly all are, which is told without a mask of them
     negative = values < 0
     if negative.any():
         raise InvalidInputError(f"{subject}: {counted(negative, 'negative value', index)}")

@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def spelled_out(label: str, estimate: float, low: float, high: float) -> str:
-    """Spell out an estimate and its interval, to two digits of the interval's width."""
+def spelled_out(label: str, estimate: float, low: float, high: float, *, between: str = "\n") -> str:
+    """Spell out an estimate and its interval, to two digits of its width, below a label or after it."""
     if math.isnan(estimate):
-        return f"{label}\nno estimate"
+        return f"{label}{between}no estimate"
     if math.isnan(low) or math.isnan(high):
-        return f"{label}\n{_in_words(estimate, '.4g')}, no interval"
+        return f"{label}{between}{_in_words(estimate, '.4g')}, no interval"
     width = high - low
     digits = max(0, 1 - math.floor(math.log10(width))) if math.isfinite(width) and width > 0 else 3
     form = f",.{digits}f" if math.isfinite(width) else ".4g"
-    return f"{label}\n{_in_words(estimate, form)}  [{_in_words(low, form)}, {_in_words(high, form)}]"
+    return f"{label}{between}{_in_words(estimate, form)}  [{_in_words(low, form)}, {_in_words(high, form)}]"
 
 
 def _in_words(value: float, form: str) -> str:

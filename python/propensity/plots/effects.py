@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from propensity.plots._canvas import new_axes
 from propensity.plots._edges import Edge, add_edges, edges_of
 from propensity.plots._effects import COLUMNS, NOTE, effects_table
 from propensity.plots._look import BLUE, FAINT, INK, LINE_STYLES, name_rows, strip
+from propensity.plots._love import CROWDED
 from propensity.plots._values import mark_values, spelled_out
 from propensity.resampling.result import BootstrapResult
 from propensity.study.estimates import NAIVE, Estimates, EstimatesByOutcome
@@ -59,7 +60,7 @@ def effects_plot(
     level : float, default 0.95
         Coverage of the intervals; tables have theirs.
     ax : Axes or None, default None
-        Where to draw. A new figure grows with the number of rows.
+        Where to draw. A new figure grows with the number of rows, which stand closer where there are many.
 
     Returns
     -------
@@ -93,7 +94,8 @@ def effects_plot(
     )
     table = effects_table(table, level)
     n_rows = len(table)
-    ax = new_axes(7.2, 1.1 + 0.48 * n_rows) if ax is None else ax
+    crowded = n_rows > CROWDED
+    ax = new_axes(7.2, 1.1 + (0.2 if crowded else 0.48) * n_rows) if ax is None else ax
     logarithmic = "log_std_error" in table.columns and table.attrs.get("contrast") != "percent"
     ax.axvline(1 if logarithmic else 0, color=INK, linewidth=0.8, zorder=1)
     heights = np.arange(n_rows)[::-1]
@@ -101,13 +103,13 @@ def effects_plot(
     marked = ({"truth": truth} if truth is not None else {}) | dict(reference or {})
     places = _places(ax, values, list(marked.values()), logarithmic=logarithmic)
     for height, label, row in zip(heights, table.index, places, strict=True):
-        _draw_interval(ax, float(height), row, naive=label == NAIVE)
+        _draw_interval(ax, float(height), row, naive=label == NAIVE, crowded=crowded)
     noted = table[NOTE].fillna("").ne("").to_numpy() if NOTE in table.columns else np.zeros(n_rows, bool)
     labels = [
-        spelled_out(f"{label} †" if mark else str(label), *row)
+        spelled_out(f"{label} †" if mark else str(label), *row, between="   " if crowded else "\n")
         for label, row, mark in zip(table.index, values, noted, strict=True)
     ]
-    name_rows(ax, heights, labels)
+    name_rows(ax, heights, labels, fontsize=7.5 if crowded else None)
     ax.set_ylim(-0.6, n_rows - 0.4)
     mark_values(ax, marked)
     ax.set_xlabel(_axis_label(table, logarithmic) + (f"\n† {noted_where}" if noted.any() else ""))
@@ -132,13 +134,15 @@ def _places(ax: Axes, values: Floats, also: Sequence[float], *, logarithmic: boo
     return places
 
 
-def _draw_interval(ax: Axes, height: float, row: Floats, *, naive: bool) -> None:
+def _draw_interval(ax: Axes, height: float, row: Floats, *, naive: bool, crowded: bool) -> None:
     estimate, low, high = row
+    width, size = (1.2, 4) if crowded else (2, 7)
     color, line, marker = (INK, LINE_STYLES[1], "o") if naive else (BLUE, "-", "D")
     filling = "white" if naive else color
     ax.axhline(height, color=FAINT, linewidth=0.7, zorder=0)
-    ax.plot([low, high], [height] * 2, color=color, linewidth=2, linestyle=line, zorder=2)
-    ax.plot([estimate], [height], marker=marker, markersize=7, color=color, markerfacecolor=filling, zorder=3)
+    ax.plot([low, high], [height] * 2, color=color, linewidth=width, linestyle=line, zorder=2)
+    style: dict[str, Any] = {"marker": marker, "markersize": size, "color": color, "markerfacecolor": filling}
+    ax.plot([estimate], [height], **style, zorder=3)
 
 
 def _set_ratio_scale(ax: Axes) -> None:

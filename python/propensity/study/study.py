@@ -259,13 +259,15 @@ class Study(StudyInWords):
         options = {**self._design, "weights": weightings or None, **self._weighted}
         return self._once("balance", lambda: balance(self.df, **options))
 
-    def by(self, column: str | Sequence[str]) -> GroupedEffects:
-        """Estimate the effect in groups, as ``propensity.aipw(..., by=)`` does.
+    def by(self, column: str | Sequence[str], *, within: bool = False) -> GroupedEffects:
+        """Estimate the effect in groups, as ``propensity.aipw(..., by=, within=)`` does.
 
         Parameters
         ----------
         column : str, or list of str
             A column whose values are the groups, or several whose combinations are.
+        within : bool, default False
+            Fit the models anew within each group, rather than once to all rows.
 
         Returns
         -------
@@ -283,7 +285,8 @@ class Study(StudyInWords):
         """
         options = {**self._design, **self._weighted, "cluster": self.cluster, "estimand": self.estimand}
         return self._once(
-            f"by {column!r}", lambda: aipw(self.df, outcome=self.outcomes[0], by=column, **options)
+            f"by {column!r} {within}",
+            lambda: aipw(self.df, outcome=self.outcomes[0], by=column, within=within, **options),
         )
 
     def sensitivity(self) -> EValue:

@@ -11,7 +11,7 @@ from propensity.calls.keywords import answered_methods
 from propensity.frames import checks
 from propensity.frames.columns import open_frame
 from propensity.frames.counted_rows import as_rows
-from propensity.frames.rowwise_checks import SMALLEST
+from propensity.frames.rowwise_checks import are_inside
 from propensity.scores.logistic import read_scores
 from propensity.study.comparison import NOT_TO_BE_HAD
 from propensity.study.kept import Kept
@@ -230,8 +230,7 @@ class StudyInWords(Kept):
             model = study.model
         except NOT_TO_BE_HAD:
             return
-        e = model.values
-        if ((e >= SMALLEST) & (e < 1)).all():
+        if are_inside(model.values):
             return
         frame = open_frame(as_rows(study.df), treatment=study.treatment)
         read_scores(frame, model, model.treated, model.sample_weight)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,7 @@ from propensity.effects.cautions import count_cautions
 from propensity.effects.estimators import WeightingEstimand
 from propensity.effects.sample import Sample
 from propensity.errors import InvalidInputError, OverlapError, SmallSampleWarning
-from propensity.frames.checks import Floats, Rows
+from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.order import rows_by_content
 from propensity.resampling.failures import tell_of_failures
 from propensity.resampling.options import Groups, ResamplingOptions
@@ -78,10 +80,11 @@ class QuantileRows:
             t,
             self.fitted.fit.scores,
             estimand=self.estimand,
-            x=self.fitted.rows.x,
+            x=self.fitted.rows.design.terms,
             penalty=self.fitted.fit.penalty,
             score_model=self.fitted.fit.score_model,
             sample_weight=sample.sample_weight,
+            **self._coded,
         )
         return inference.std_error(found.influence_treated - found.influence_control, sample.clusters)
 
@@ -113,9 +116,13 @@ class QuantileRows:
 
     def _order(self) -> Rows:
         """Give the rows that are there in the order of what they hold."""
-        s, x = self.sample.sample_weight, self.fitted.rows.x
-        columns = [self.outcome, self.sample.treated.astype(np.float64), *x.T]
+        s, design = self.sample.sample_weight, self.fitted.rows.design
+        columns: list[Floats | Rows | Bools] = [self.outcome, self.sample.treated, *design.by_content]
         return rows_by_content(columns if s is None else [*columns, s], s)
+
+    @cached_property
+    def _coded(self) -> dict[str, Any]:
+        return self.fitted.rows.design.coded
 
     def _again(self, counts: Rows) -> Floats:
         """Give the quantiles (2, k) of rows that are there so often."""
@@ -123,12 +130,13 @@ class QuantileRows:
         s = counts if sample.sample_weight is None else counts * sample.sample_weight
         s = s.astype(np.float64)
         fit = core.fit_propensity(
-            rows.x,
+            rows.design.terms,
             sample.treated,
             penalty=self.fitted.fit.penalty,
             score_model=self.fitted.fit.score_model,
             sample_weight=s,
             n_threads=1,
+            **self._coded,
         )
         e = np.where(counts > 0, fit.scores, 0.5)
         if not (e.min() > 0 and e.max() < 1):
