@@ -85,6 +85,9 @@ def test_codes_stand_for_the_columns_of_formulaic(seed, n_a, n_b, n_k, formula):
         assert_array_equal(np.lexsort([*coded.by_content][::-1]), order)  # rows go by what they hold
     varies = (expected.nunique() > 1).tolist()
     assert coded.varies(range(coded.n_terms)) == dense.varies(range(coded.n_terms)) == varies
+    some = [term for term in range(coded.n_terms) if (seed + term) % 3]
+    assert_array_equal(coded.only(some).x, expected.iloc[:, some])  # one of its factors may go as a whole
+    assert_array_equal(dense.only(some).x, expected.iloc[:, some])
     new = df.iloc[:20].sample(frac=1.0, random_state=seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(laid_out, "_MANY_TERMS", 0)

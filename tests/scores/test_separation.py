@@ -326,8 +326,6 @@ USES = {
     "balancing_weights": lambda df, roles: ps.balancing_weights(df, treatment="t", scores=_fit(df)),
     "match_nn": lambda df, roles: ps.match_nn(df, treatment="t", scores=_fit(df)),
     "subclassify": lambda df, roles: ps.subclassify(df, treatment="t", scores=_fit(df)),
-    "overlap": lambda df, roles: ps.overlap(df, treatment="t", scores=_fit(df)),
-    "trim": lambda df, roles: ps.trim(df, treatment="t", scores=_fit(df)),
     "aipw": lambda df, roles: ps.aipw(df, **roles),
     "aipw, cross-fitted": lambda df, roles: ps.aipw(df, **roles, n_folds=3),
     "ipwra": lambda df, roles: ps.ipwra(df, **roles),
@@ -347,6 +345,17 @@ def test_scores_of_1_name_the_rows_that_are_foretold(far, use):
     with pytest.raises(OverlapError, match=r"^scores: 2 scores \(rows user \d+, user \d+\)") as found:
         USES[use](far, roles)
     assert "106 rows with plan == 'team' are all treated" in str(found.value)
+
+
+def test_scores_of_1_are_shown_and_trimmed(far):
+    model = _fit(far)
+    with pytest.warns(
+        OverlapWarning, match=r"^scores: 2 scores \(rows user \d+, user \d+\) at 0 or 1 exactly"
+    ):
+        found = ps.overlap(far, treatment="t", scores=model)
+    assert found.quantiles.loc["treated", "max"] == 1
+    trimmed = ps.trim(far, treatment="t", scores=model)
+    assert not trimmed.keep[model.scores == 1].any()
 
 
 def test_what_is_said_of_a_number_is_true_of_all_rows():

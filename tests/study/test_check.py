@@ -172,6 +172,39 @@ def test_levels_of_one_arm_and_of_few_rows_are_told(messy, library):
     ]
 
 
+def test_missing_values_that_are_taken_care_of_are_notes(messy, library):
+    rng = np.random.default_rng(8)
+    df = messy.assign(
+        age=messy["age"].where(rng.random(N) > 0.1),
+        country=messy["country"].where(rng.random(N) > 0.1, None),
+        late=np.where(messy["t"] == 1, rng.normal(size=N), np.nan),
+        gone=np.nan,
+    )
+    options = {"treatment": "t", "covariates": ["age", "country", "late", "gone"]}
+    asked, given = ps.check(library(df), **options), ps.check(library(df), **options, missing="indicator")
+    for name in ("age", "country"):
+        one, other = only(asked, name, "missing in"), only(given, name, "missing in")
+        assert (one.severity, other.severity) == ("error", "note")
+        assert one.finding == other.finding
+        assert other.remedy.startswith("nothing: ")
+    assert (only(given, "late", "missing in").severity, only(given, "late", "missing in").remedy) == (
+        "warning",
+        "leave it out of the covariates",
+    )
+    assert only(given, "gone", "missing in every row").severity == "error"
+    with pytest.raises(InvalidInputError, match="missing"):
+        ps.check(df, treatment="t", missing="mean")
+
+
+def test_study_says_what_becomes_of_missing_values(messy):
+    df = messy.assign(age=messy["age"].where(messy.index % 9 > 0))
+    roles = {"outcome": "y", "treatment": "t", "covariates": ["age", "workspace"]}
+    assert not ps.Study(df, **roles).check().ok
+    found = ps.Study(df, **roles, missing="indicator").check()
+    assert found.ok
+    assert only(found, "age").severity == "note"
+
+
 def test_number_that_stands_for_a_missing_value_is_told(messy):
     one = only(ps.check(messy, treatment="t", covariates=["days"]), "days")
     assert one.severity == "note"

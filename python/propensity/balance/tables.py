@@ -30,7 +30,7 @@ from propensity.frames.tidied_frame import tidied
 from propensity.frames.tidying import Missing, Tidying
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.inputs import completed, incomplete
-from propensity.scores.logistic import given_scores, read_scores
+from propensity.scores.logistic import given_scores, read_chances
 from propensity.tables.asked import columns_alone, require_nothing_more, specified
 from propensity.tables.balanced import balanced
 from propensity.tables.engine import is_lazy
@@ -280,7 +280,7 @@ def balance(  # noqa: PLR0913 - each is a choice a user may have to make, by nam
     treated = frame.treated(treatment)
     base = read_sample_weight(frame, sample_weight, treated)
     frame, terms = _without_gaps(*tidied(frame, terms, base), base)
-    e = None if scores is None else read_scores(frame, scores, treated, base)
+    e = None if scores is None else read_chances(frame, scores, treated, base)[0]
     weightings = {
         name: read_weights(frame, given, treated, base, role, e) for name, (role, given) in named.items()
     }

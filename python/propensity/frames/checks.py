@@ -22,6 +22,7 @@ Rows: TypeAlias = NDArray[np.int64]
 
 _GREATEST = sys.float_info.max
 
+_RARE = 50  # rows of a level that tell something of it
 MOST_LEVELS = 1_000  # a term for each: more is no description of anybody, and a matrix that no memory holds
 
 _TELLING = 3  # names that are shorter are not looked for inside of the names of columns
@@ -300,17 +301,24 @@ def levels(column: pd.Series[Any], *, penalty: float | None = None, n_users: int
     stand for several.
     """
     n_levels, n_rows = len(column.cat.categories), len(column) if n_users is None else n_users
-    if not penalty and n_levels > MOST_LEVELS:
+    is_identifier = n_levels > 20 and n_levels > n_rows / 2
+    if is_identifier or (not penalty and n_levels > MOST_LEVELS):
+        grouped = _grouping_of(column) if n_rows == len(column) else ", or group its levels"
+        said = f"column '{column.name}': {n_levels:,} levels in {n_rows:,} rows, and a term for each"
+        if is_identifier:
+            raise InvalidInputError(f"{said}; it looks like an identifier: leave it out{grouped}")
         without, other = ("", "") if penalty is None else (" without a penalty", ", or take penalty=1.0")
         raise InvalidInputError(
-            f"column '{column.name}': {n_levels:,} levels, and a term for each; more than {MOST_LEVELS:,} "
-            f"are not fitted{without}: leave it out, or group its levels, as min_level_count=50 does{other}"
+            f"{said}; more than {MOST_LEVELS:,} are not fitted{without}: leave it out{grouped}{other}"
         )
-    if n_levels > 20 and n_levels > n_rows / 2:
-        raise InvalidInputError(
-            f"column '{column.name}': {n_levels:,} levels in {n_rows:,} rows, and a term for each; it looks "
-            "like an identifier: leave it out, or group its levels"
-        )
+
+
+def _grouping_of(column: pd.Series[Any]) -> str:
+    """Say how rare levels are put together, where that leaves some, and not too many, beside them."""
+    codes = column.cat.codes.to_numpy()
+    n_rows = np.sort(np.bincount(codes[codes >= 0], minlength=1))[::-1]
+    least = _RARE if len(n_rows) < MOST_LEVELS else max(_RARE, int(n_rows[MOST_LEVELS - 1]) + 1)
+    return f", or group its rare levels, as min_level_count={least} does" if n_rows[0] >= least else ""
 
 
 def unlike_terms(names: Sequence[str]) -> None:

@@ -263,6 +263,28 @@ class Design(ReadOnly):
         slopes = tuple(None if own is None else chosen(own) for own in self.slopes)
         return replace(self, given=given, factors=factors, slopes=slopes)
 
+    def only(self, terms: Sequence[int]) -> Design:
+        """Leave out all other terms; a row of a level that has none is like those of the first."""
+        kept = np.zeros(self.n_terms, dtype=bool)
+        kept[list(terms)] = True
+        is_number = np.zeros_like(kept)
+        is_number[list(self.places)] = True
+        n_before = np.append(0, np.cumsum(kept & is_number))
+        factors, after, counts, with_slopes = [], [], [], []
+        for codes, own, n_levels, slopes in self.each_factor:
+            left = kept[list(own)]
+            if not left.any():
+                continue
+            places = np.zeros(n_levels, dtype=codes.dtype)
+            places[n_levels - len(own) :] = np.where(left, np.cumsum(left), 0)
+            factors.append(places[codes])
+            after.append(int(n_before[own[0]]))
+            counts.append(int(left.sum()) + 1)
+            with_slopes.append(slopes)
+        numbers = self.numbers[:, [k for k, term in enumerate(self.places) if kept[term]]]
+        given = tuple(with_slopes) if self.slopes else ()
+        return Design(np.asfortranarray(numbers), tuple(factors), tuple(after), tuple(counts), slopes=given)
+
     def narrow(self, most: int) -> tuple[Design, list[int]]:
         """Leave out the factors of more levels than that; give the terms that are left, too."""
         kept = [k for k, n_levels in enumerate(self.n_levels) if n_levels <= most]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from propensity.errors import InvalidInputError
-from propensity.frames import checks, formulas, kinds
+from propensity.frames import checks, formulas, kinds, lists
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import Frame, open_frame
 from propensity.frames.design import Design
@@ -68,7 +68,7 @@ class Recipe:
 
     def made_of(self, columns: Collection[str]) -> list[int]:
         """Give the places of the terms that are made of some of these columns, and maybe of others."""
-        sources = self._columns_of_terms
+        sources = self.columns_of_terms
         if self.tidied is not None:
             sources = [tuple(map(self.tidied.source, names)) for names in sources]
         return [place for place, origin in enumerate(self.origins) if set(sources[origin]) & set(columns)]
@@ -76,7 +76,7 @@ class Recipe:
     @property
     def sources(self) -> tuple[frozenset[str], ...]:
         """The columns that each of the d terms is made of."""
-        sources = [frozenset(names) for names in self._columns_of_terms]
+        sources = [frozenset(names) for names in self.columns_of_terms]
         return tuple(sources[origin] for origin in self.origins)
 
     @property
@@ -85,12 +85,28 @@ class Recipe:
         return frozenset([*self.levels, *self.codes])
 
     @property
-    def _columns_of_terms(self) -> list[tuple[str, ...]]:
+    def columns_of_terms(self) -> list[tuple[str, ...]]:
         """Give the columns that each term of the formula is made of, or each column by itself."""
         known = self.columns if self.tidied is None else self.tidied.expanded(self.columns)
         if self.spec is None:
             return [(name,) for name in known]
         return [formulas.columns_of_term(one.term, known) for one in self.spec.structure]
+
+    def of_some(self, columns: Mapping[str, Column]) -> Recipe:
+        """Name the terms of some of the columns of a list, which may have fewer levels than all."""
+        place = {name: k for k, (name,) in enumerate(self.columns_of_terms)}
+        names = lists.names(columns, all_levels=self.all_levels)
+        return replace(
+            self,
+            names=tuple(term for own in names.values() for term in own),
+            origins=tuple(place[name] for name, own in names.items() for _ in own),
+            levels={name: columns[name].cat.categories for name in self.levels if name in columns},
+        )
+
+    def only(self, terms: Sequence[int]) -> Recipe:
+        """Name some of the terms; what makes them makes the others too."""
+        names = tuple(self.names[term] for term in terms)
+        return replace(self, names=names, origins=tuple(self.origins[term] for term in terms))
 
     def makes_the_same(self, other: Recipe) -> bool:
         """Whether both make the same terms of the same columns; of formulas that is not asked."""

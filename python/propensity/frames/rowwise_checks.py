@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from propensity.frames.pieces import pieces
 SMALLEST, LARGEST = 1e-50, 1e50
 """Between these the squares of weighted outcomes are in a float64's range, as the core's checks say."""
 
-_DROP_THEM = (
-    "these units have nobody to be compared with; drop them, and say that the effect is for the others"
-)
+HIGHEST = 1 - 2.0**-53
+"""The largest score below 1."""
+
+_NOBODY = "these units have nobody to be compared with"
+_DROP_THEM = "drop them, as ps.trim and discard= of matchings do, and say that the effect is for the others"
 
 
 def same_length(what: str, found: int, expected: int) -> None:
@@ -46,21 +49,49 @@ def same_treated(what: str, found: Bools, expected: Bools, index: pd.Index[Any],
         raise InvalidInputError(f"{what}: the treatment differs in {where}; {remedy}")
 
 
-def scores(values: Floats, index: pd.Index[Any], subject: str, remedy: str = "") -> None:
-    """Require probabilities strictly between 0 and 1; without another `remedy`, of rows to be dropped."""
-    if len(values) == 0 or (values.min() >= SMALLEST and values.max() < 1):
-        return
+def are_inside(values: Floats) -> bool:
+    """Whether all lie strictly between 0 and 1, so that weights can be made of them; without a copy."""
+    return len(values) == 0 or bool(values.min() >= SMALLEST and values.max() < 1)
+
+
+def chances(values: Floats, index: pd.Index[Any], subject: str) -> Bools:
+    """Require probabilities, and give which are 0 or 1 exactly, as far as weights can be made of them."""
+    if are_inside(values):
+        return np.zeros(len(values), dtype=bool)
     outside = (values < 0) | (values > 1)
     if outside.any():
         raise InvalidInputError(
             f"{subject}: {counted(outside, 'value', index)} below 0 or above 1; a score is a probability, "
             "strictly between 0 and 1"
         )
-    zero, one = values < SMALLEST, values == 1
+    return np.asarray((values < SMALLEST) | (values == 1))
+
+
+def scores(
+    values: Floats,
+    index: pd.Index[Any],
+    subject: str,
+    remedy: str = "",
+    cause: Callable[[Bools], str] | None = None,
+) -> None:
+    """Require probabilities strictly between 0 and 1; without another `remedy`, of rows to be dropped.
+
+    `cause` gives what else may be done about these rows (n,), and ends in "or ".
+    """
+    if are_inside(values):
+        return
+    certain = chances(values, index, subject)
+    otherwise = "" if cause is None else cause(certain)
     raise OverlapError(
-        f"{subject}: {counted(zero | one, 'score', index)} at 0 or 1 exactly ({zero.sum():,} at 0, "
-        f"{one.sum():,} at 1): {remedy or _DROP_THEM}"
+        f"{certain_words(values, certain, index, subject)}: {remedy or f'{_NOBODY}; {otherwise}{_DROP_THEM}'}"
     )
+
+
+def certain_words(values: Floats, certain: Bools, index: pd.Index[Any], subject: str) -> str:
+    """Count the scores of 0 or 1, and name their rows."""
+    n_zeros, n_ones = int((values[certain] < SMALLEST).sum()), int((values[certain] == 1).sum())
+    where = counted(certain, "score", index)
+    return f"{subject}: {where} at 0 or 1 exactly ({n_zeros:,} at 0, {n_ones:,} at 1)"
 
 
 def no_classes(values: Floats, subject: str) -> None:

@@ -75,19 +75,23 @@ def scored_cautions(
     sample_weight: Floats | None,
     estimand: str,
     frequency: Floats | None = None,
+    left_out: Bools | None = None,
 ) -> tuple[Warning, ...]:
-    """Say of the scores (n,) of rows to be matched whether they can be right, and for whom nobody stands."""
+    """Say of the scores (n,) of rows to be matched whether they can be right, and for whom nobody stands.
+
+    Of rows that are `left_out` (n,) nobody is missed.
+    """
     if values is None:
         return ()
-    if sample_weight is not None:
-        there = sample_weight > 0
-        values, treated, sample_weight = values[there], treated[there], sample_weight[there]
-        frequency = None if frequency is None else frequency[there]
+    there = np.ones(len(values), dtype=bool) if sample_weight is None else sample_weight > 0
+    kept = there if left_out is None else there & ~left_out
+    separation = scores.separation if isinstance(scores, PropensityModel) else None
+    users = None if frequency is None else frequency[kept]
+    lone = lone_cautions(values[kept], treated[kept], estimand, separation, users)
     if isinstance(scores, PropensityModel):
-        none = adjustment_cautions(len(scores.terms) - 1)
-        return (*none, *lone_cautions(values, treated, estimand, scores.separation, frequency))
-    given = score_cautions(values, treated, sample_weight, frequency)
-    return (*given, *lone_cautions(values, treated, estimand, None, frequency))
+        return (*adjustment_cautions(len(scores.terms) - 1), *lone)
+    own = (None if given is None else given[there] for given in (sample_weight, frequency))
+    return (*score_cautions(values[there], treated[there], *own), *lone)
 
 
 def shortage_cautions(

@@ -35,7 +35,7 @@ from propensity.matching.estimated_scores import EstimatedScores, read_score_ter
 from propensity.matching.inputs import MatchingInputs, on_scores
 from propensity.matching.rematching import MatchAgain, Rematching
 from propensity.matching.remedies import Remedy, Worst, neighbor_remedy
-from propensity.scores.logistic import given_scores, read_scores
+from propensity.scores.logistic import given_scores, read_chances, read_scores
 from propensity.scores.model import ModelScores
 
 _Found = TypeVar("_Found", core.Matches, core.FullMatch)
@@ -82,15 +82,16 @@ def read_rows_to_match(
     weight = read_sample_weight(frame, sample_weight, treated)
     if terms is not None:
         frame, terms = tidied(frame, terms, weight)
-    e = None if scores is None else read_scores(frame, scores, treated, weight)
+    e = None if scores is None else _scores_to_match(frame, spec, scores, treated, weight)
     balance_terms, estimated = (None, None) if e is None else read_score_terms(frame, scores, e, weight)
+    left_out = None if e is None or spec.discard is None else _discarded(spec, e, treated)
     return RowsToMatch(
         frame=frame,
         treated=treated,
         scores=e,
         estimated=estimated,
         balance_terms=balance_terms,
-        doubts=scored_cautions(scores, e, treated, weight, spec.estimand, frame.frequency),
+        doubts=scored_cautions(scores, e, treated, weight, spec.estimand, frame.frequency, left_out),
         known=(*(scores.covariates if isinstance(scores, ModelScores) else ()), *named),
         terms=terms if not spec.on_scores else None,
         exact=frame.agreement(spec.exact) if spec.exact else None,
@@ -99,6 +100,27 @@ def read_rows_to_match(
         ids=None if ids is None else frame.identities(ids),
         names=None if ids is None or frame.index.is_unique else names_of(df, ids),
     )
+
+
+def _scores_to_match(
+    frame: Frame, spec: Matching, scores: object, treated: Bools, sample_weight: Floats | None
+) -> Floats:
+    """Read scores: none is 0 or 1, but of rows that are to be discarded, where any outside will do."""
+    if spec.discard is not None:
+        e, certain, _ = read_chances(frame, scores, treated, sample_weight)
+        if not (certain & ~_discarded(spec, e, treated)).any():
+            return np.clip(e, rowwise_checks.SMALLEST, rowwise_checks.HIGHEST)
+    return read_scores(frame, scores, treated, sample_weight)
+
+
+def _discarded(spec: Matching, e: Floats, treated: Bools) -> Bools:
+    """Whether rows (n,) are left out for a score beyond those of the other arm."""
+    found = np.zeros(len(e), dtype=bool)
+    for arm in (True, False):
+        others = e[treated != arm]
+        if len(others) and spec.discard in ("both", "treated" if arm else "control"):
+            found |= (treated == arm) & ((e < others.min()) | (e > others.max()))
+    return found
 
 
 @dataclass(frozen=True, eq=False)

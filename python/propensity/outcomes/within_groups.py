@@ -17,10 +17,8 @@ from propensity.outcomes.cross_fitted import CrossFittedEffects
 from propensity.outcomes.models import Study
 from propensity.outcomes.questions import MeasuredStudy, Question
 from propensity.outcomes.split_scores import cross_fitted
-from propensity.scores.inputs import Inputs
-from propensity.scores.scored import ScoreRows
 from propensity.weighting.by_group import groups_of
-from propensity.weighting.within_groups import Hear, fitted_to, part_of
+from propensity.weighting.within_groups import Hear, fitted_to
 
 
 def adjusted_within(
@@ -33,11 +31,9 @@ def adjusted_within(
     groups = groups_of(measured, asked.by)
 
     def effect_on(rows: Rows, hear: Hear) -> Effect:
-        part = part_of_study(study, rows)
+        part = study_in_group(study, rows)
         own = replace(measured, sample=part.sample)
-        return own.effect(
-            name, _effects_of(part, study.score, rows, asked, spec, penalty, hear), "difference"
-        )
+        return own.effect(name, _effects_of(part, asked, spec, penalty, hear), "difference")
 
     return effects_within(
         groups,
@@ -52,8 +48,6 @@ def adjusted_within(
 
 def _effects_of(
     part: Study,
-    every: ScoreRows,
-    rows: Rows,
     asked: Question,
     spec: AIPW | IPWRA | RegressionAdjustment,
     penalty: float,
@@ -64,32 +58,22 @@ def _effects_of(
         return cross_fitted(part, asked.metrics.columns, spec, penalty, "difference")
     fitted = None
     if not isinstance(spec, RegressionAdjustment):
-        fitted = fitted_to(every, rows, penalty, hear, spec.score_model).usable(part.sample.frame.index)
+        fitted = fitted_to(part.score, penalty, hear, spec.score_model).usable(part.sample.frame.index)
     columns = outcome_names(asked.metrics.columns)
     adjusted = adjusted_effects(part, spec, fitted, "difference", columns)
     for name in columns:
         adjusted.means(name)
-    told = () if fitted is None else fitted.fit.aliased
-    others = [column for column in adjusted.left_out if column not in told]
-    varies = part.outcome.design.varies(others)
-    names = part.outcome_recipe.names
-    left_out = [names[column] for column, is_news in zip(others, varies, strict=True) if is_news]
+    told = () if fitted is None else fitted.dropped
+    names = (part.outcome_recipe.names[column] for column in adjusted.left_out)
+    left_out = [name for name in names if name not in told]
     if left_out:
         words = "outcome models: left out, because earlier terms already say the same"
         hear(CollinearityWarning(f"{words}: {', '.join(left_out)}"))
     return adjusted
 
 
-def part_of_study(study: Study, rows: Rows) -> Study:
-    """Take some of the rows that are there, with their covariates."""
-    score = part_of(study.score, rows)
-    outcome = score.inputs
-    if not study.is_one_design:
-        outcome = _taken(study.outcome, rows)
+def study_in_group(study: Study, rows: Rows) -> Study:
+    """Take some rows with their covariates, as if there were no others."""
+    score = study.score.in_group(rows)
+    outcome = score.inputs if study.is_one_design else study.outcome.in_group(rows)
     return Study(taken(study.sample, rows), score, outcome)
-
-
-def _taken(inputs: Inputs, rows: Rows) -> Inputs:
-    weight = None if inputs.sample_weight is None else inputs.sample_weight[rows]
-    columns = {name: column.iloc[rows] for name, column in inputs.columns.items()}
-    return replace(inputs, columns=columns, design=inputs.design.taken(rows), sample_weight=weight)

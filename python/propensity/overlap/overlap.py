@@ -4,37 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import pandas as pd
 
 from propensity import core
+from propensity.calls.warned import warn
 from propensity.effects.estimators import WeightingEstimand
 from propensity.effects.sample import Sample, read_sample
-from propensity.errors import InvalidInputError
+from propensity.errors import InvalidInputError, OverlapWarning
+from propensity.frames import rowwise_checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.counted_rows import mass_of
 from propensity.frames.grouping import Grouping, read_groups
 from propensity.frames.native import AnyFrame
 from propensity.frames.takes_cells import takes_cells
-from propensity.overlap.trimming import common_support
+from propensity.overlap.figures import Members, described, of_rows, quantiles_in, support_of, tallies
 from propensity.results.show import Shown
-from propensity.scores.logistic import given_scores, read_scores
-from propensity.scores.quantiles import quantiles_of
+from propensity.scores.logistic import given_scores, read_chances
 from propensity.tables.asked import require_nothing_more
 from propensity.tables.engine import is_lazy
 from propensity.tables.overlapping import overlapping
-
-_QUANTILES = {"1%": 0.01, "5%": 0.05, "25%": 0.25, "50%": 0.5, "75%": 0.75, "95%": 0.95, "99%": 0.99}
 
 _MOST_GROUPS = 1_000
 
 # What the groups are called among a line's figures, which a column may be called like: "n", "ess".
 _GROUP = "group of rows"
-
-_Members: TypeAlias = Bools | Rows
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -154,10 +151,14 @@ def overlap(
 
     Raises
     ------
-    OverlapError
-        A score is 0 or 1.
     InvalidInputError
         A column is unknown or incomplete, the treatment is not 0/1, or `scores` is of other rows than `df`.
+
+    Warns
+    -----
+    OverlapWarning
+        A score is 0 or 1, of which no weight can be made. It is shown as it is: a row of the other arm there
+        has all the weight of its arm, ESS 1, and its weight is infinite.
 
     Notes
     -----
@@ -198,27 +199,27 @@ def overlap(
         return Overlap(by=None, **overlapping(df, treatment=treatment, scores=scores))
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
     treated = sample.treated
-    e = read_scores(sample.frame, scores, treated, sample.sample_weight)
+    e, inside = _read_scores(sample, scores)
     s, f = sample.sample_weight, sample.frequency
     lines: dict[str, list[dict[str, Any]]] = {"quantiles": [], "support": [], "weights": []}
     groups = None if by is None else _read_groups(df, by, treatment, sample.there)
-    members: list[tuple[dict[str, Any], dict[str, _Members]]] = []
+    members: list[tuple[dict[str, Any], dict[str, Members]]] = []
     for name, rows in _groups(groups, sample.there):
         group = {} if groups is None else {_GROUP: name}
         if s is None and f is None:
-            for table, own_lines in _described(core.overlap(e[rows], treated[rows]), name, group).items():
+            found = core.overlap(inside[rows], treated[rows])
+            for table, own_lines in described(found, name, group, has_certain=e is not inside).items():
                 lines[table] += own_lines
             continue
         arms = _arms(rows, treated)
         present = {arm: own for arm, own in arms.items() if (own.any() if own.dtype == bool else len(own))}
-        low, high, coefficient = _support(e[rows], treated[rows], _of_rows(mass_of(s, f), rows))
+        low, high, coefficient = support_of(e[rows], treated[rows], of_rows(mass_of(s, f), rows))
         lines["support"].append({"group": name, "low": low, "high": high, "overlap_coefficient": coefficient})
         for arm, own in present.items():
-            found = _quantiles(e[own], _of_rows(s, own), _of_rows(f, own), (low, high))
-            lines["quantiles"].append({**group, "arm": arm, **found})
+            figures = quantiles_in(e[own], of_rows(s, own), of_rows(f, own), (low, high))
+            lines["quantiles"].append({**group, "arm": arm, **figures})
         members.append((group, present))
-    if members:
-        lines["weights"] += _tallies(sample, e, members)
+    lines["weights"] += tallies(sample, e, inside, members) if members else []
     keys = [] if groups is None else [_GROUP]
     quantiles = pd.DataFrame(lines["quantiles"]).set_index([*keys, "arm"])
     weighed = pd.DataFrame(lines["weights"]).set_index([*keys, "estimand", "arm"])
@@ -228,6 +229,21 @@ def overlap(
     called = groups.by[0] if len(groups.by) == 1 else groups.by
     tables = (_by_columns(table, groups) for table in (quantiles, support, weighed))
     return Overlap(called, *tables)
+
+
+def _read_scores(sample: Sample, scores: object) -> tuple[Floats, Floats]:
+    """Read scores (n,), and give them beside it as weights can be made of them: neither 0 nor 1."""
+    e, certain, subject = read_chances(sample.frame, scores, sample.treated, sample.sample_weight)
+    if not certain.any():
+        return e, e
+    words = rowwise_checks.certain_words(e, certain, sample.frame.index, subject)
+    warn(
+        OverlapWarning(
+            f"{words}: nobody is to be compared with these units, and no weight can be made of their scores; "
+            "ps.trim leaves them out"
+        )
+    )
+    return e, np.clip(e, rowwise_checks.SMALLEST, rowwise_checks.HIGHEST)
 
 
 def _read_groups(df: AnyFrame, by: str | Sequence[str], treatment: str, there: Bools | None) -> Grouping:
@@ -261,115 +277,8 @@ def _by_columns(table: pd.DataFrame, groups: Grouping) -> pd.DataFrame:
     return table.set_axis(pd.MultiIndex.from_tuples(flat, names=[*groups.by, *others]))
 
 
-def _arms(rows: Rows | slice, treated: Bools) -> dict[str, _Members]:
+def _arms(rows: Rows | slice, treated: Bools) -> dict[str, Members]:
     """Give the rows of either arm: as flags where all rows are meant, else by their places."""
     if isinstance(rows, slice):
         return {"treated": treated, "control": ~treated}
     return {"treated": rows[treated[rows]], "control": rows[~treated[rows]]}
-
-
-def _of_rows(values: Floats | None, rows: _Members | slice) -> Floats | None:
-    return None if values is None else values[rows]
-
-
-def _described(found: core.Overlap, name: object, group: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Give the lines of each table for rows that count one each, of which either arm may have none."""
-    arms = {arm: own for arm, own in (("treated", found.treated), ("control", found.control)) if len(own)}
-    low, high, coefficient = np.nan, np.nan, 0.0
-    if len(arms) == 2:
-        (low, high), coefficient = common_support(*(own[[0, -1]] for own in arms.values())), 1 - found.ks
-        low, high = (low, high) if low <= high else (np.nan, np.nan)
-    sums = dict(zip(get_args(WeightingEstimand), found.weights.tolist(), strict=True))
-    return {
-        "support": [{"group": name, "low": low, "high": high, "overlap_coefficient": coefficient}],
-        "quantiles": [
-            {**group, "arm": arm, **_quantiles_in_order(own, (low, high))} for arm, own in arms.items()
-        ],
-        "weights": [
-            {**group, "estimand": estimand, "arm": arm, **_shares(len(own), *of_arms[arm == "treated"])}
-            for estimand, of_arms in sums.items()
-            for arm, own in arms.items()
-        ],
-    }
-
-
-def _quantiles_in_order(e: Floats, support: tuple[float, float]) -> dict[str, float]:
-    """Give the line of an arm whose scores (n,) ascend."""
-    low, high = support
-    inside = 0 if np.isnan(low) else np.searchsorted(e, high, "right") - np.searchsorted(e, low)
-    return {
-        "n": len(e),
-        "min": e[0],
-        **dict(zip(_QUANTILES, quantiles_of(e, list(_QUANTILES.values())), strict=True)),
-        "max": e[-1],
-        "outside": 1 - float(inside / len(e)),
-    }
-
-
-def _shares(n: int, total: float, squares: float, largest: float, heaviest: float) -> dict[str, float]:
-    """Give the line of the weights of an arm of n users."""
-    ess = total**2 / squares
-    return {
-        "ess": ess,
-        "ess_share": ess / n,
-        "largest": largest,
-        "largest_share": largest / total,
-        "top_percent_share": heaviest / total,
-    }
-
-
-def _tallies(
-    sample: Sample, e: Floats, members: list[tuple[dict[str, Any], dict[str, _Members]]]
-) -> list[dict[str, Any]]:
-    """Sum up the weights by each estimand, one after the other, in each arm of each group."""
-    of_estimand: dict[str, list[list[dict[str, Any]]]] = {}
-    for estimand in get_args(WeightingEstimand):
-        w = sample.weighting(e, estimand).weights
-        of_estimand[estimand] = [
-            [
-                {**group, "estimand": estimand, "arm": arm, **_tally(w[own], _of_rows(sample.frequency, own))}
-                for arm, own in present.items()
-            ]
-            for group, present in members
-        ]
-    return [line for place in range(len(members)) for found in of_estimand.values() for line in found[place]]
-
-
-def _support(e: Floats, treated: Bools, sample_weight: Floats | None) -> tuple[float, float, float]:
-    """Give the ends of the common support, and the overlap coefficient."""
-    if treated.all() or not treated.any():
-        return np.nan, np.nan, 0.0
-    distance = core.balance(e[:, np.newaxis], treated, sample_weight=sample_weight).ks[0, 0]
-    low, high = common_support(e[treated], e[~treated])
-    return (low, high, 1 - distance) if low <= high else (np.nan, np.nan, 1 - distance)
-
-
-def _quantiles(
-    e: Floats, sample_weight: Floats | None, users: Floats | None, support: tuple[float, float]
-) -> dict[str, float]:
-    inner = quantiles_of(e, list(_QUANTILES.values()), sample_weight, users)
-    inside = (e >= support[0]) & (e <= support[1])
-    return {
-        "n": int(len(e) if users is None else users.sum()),
-        "min": e.min(),
-        **dict(zip(_QUANTILES, inner, strict=True)),
-        "max": e.max(),
-        "outside": 1 - float(np.average(inside, weights=mass_of(sample_weight, users))),
-    }
-
-
-def _tally(w: Floats, users: Floats | None) -> dict[str, float]:
-    """Sum up the weights of an arm, each that of so many users."""
-    total, n = (w.sum(), len(w)) if users is None else (w @ users, int(users.sum()))
-    squares = w @ w if users is None else w**2 @ users
-    return _shares(n, float(total), float(squares), w.max(), _heaviest(w, users, -(-n // 100)))
-
-
-def _heaviest(w: Floats, users: Floats | None, count: int) -> float:
-    """Give what so many users weigh together, of the rows that weigh the most."""
-    if users is None:
-        return float(np.partition(w, len(w) - count)[len(w) - count :].sum())
-    heaviest_first = np.argsort(-w, kind="stable")
-    upto = np.cumsum(users[heaviest_first])
-    of_row = np.diff(np.minimum(upto, count), prepend=0.0)  # how many of each row's are among them
-    return float(w[heaviest_first] @ of_row)

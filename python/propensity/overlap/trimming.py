@@ -18,14 +18,16 @@ from propensity.frames.counted_rows import CountedRows, CountedTable, mass_of
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame, AnySeries, SomeFrame
+from propensity.frames.rowwise_checks import HIGHEST, SMALLEST
 from propensity.frames.takes_cells import takes_cells
 from propensity.results.show import Shown
-from propensity.scores.logistic import given_scores, read_scores
+from propensity.scores.logistic import given_scores, read_chances
 from propensity.scores.quantiles import quantiles_of
 
 TrimmingRule: TypeAlias = Literal["crump", "common_support", "quantiles"]
 
 _TAIL = (0.05, 0.95)
+_CRUMP = "Crump, Hotz, Imbens and Mitnik 2009"
 _TRIMMED = Made("df", "the rows were trimmed", "give the frame that was trimmed")
 
 
@@ -153,7 +155,7 @@ def trim(
     Parameters
     ----------
     df, treatment, scores : DataFrame, str, and PropensityModel, CrossFittedScores, str, Series or array
-        As for `ipw`; the scores decide who is kept.
+        As for `ipw`; the scores decide who is kept. Here they may be 0 or 1, of which no weight can be made.
     bounds : (float, float), "crump", "common_support" or "quantiles", default (0.05, 0.95)
         Which scores to keep, both ends included.
 
@@ -209,7 +211,7 @@ def trim(
     (614, 504)
     """
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
-    e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
+    e = read_chances(sample.frame, scores, sample.treated, sample.sample_weight)[0]
     treated = sample.present(sample.treated)
     weights, users = (
         None if own is None else sample.present(own) for own in (sample.sample_weight, sample.frequency)
@@ -240,8 +242,14 @@ def _bounds(
         return low, high, "bounds as given"
     checks.choice("bounds", bounds, get_args(TrimmingRule))
     if bounds == "crump":
-        least = crump_bound(e, mass_of(*row_weights))
-        return least, 1 - least, "Crump, Hotz, Imbens and Mitnik 2009"
+        inside = (e >= SMALLEST) & (e < 1)  # the variance of an effect on others has no bound
+        if not inside.any():
+            return SMALLEST, HIGHEST, _CRUMP
+        mass = mass_of(*row_weights)
+        least = crump_bound(e[inside], None if mass is None else mass[inside])
+        if inside.all():
+            return least, 1 - least, _CRUMP
+        return max(least, SMALLEST), min(1 - least, HIGHEST), _CRUMP
     if bounds == "common_support":
         low, high = common_support(e[treated], e[~treated])
         return low, high, "common support of the arms"

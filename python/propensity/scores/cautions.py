@@ -55,8 +55,8 @@ def lone_cautions(
         return ()
     return (
         OverlapWarning(
-            f"{' and '.join(found)} (scores within {_AT_THE_END:g} of 0 or 1): drop them, and the effect is "
-            "for the others"
+            f"{' and '.join(found)} (scores within {_AT_THE_END:g} of 0 or 1): drop them, as ps.trim does, "
+            "and the effect is for the others"
         ),
     )
 

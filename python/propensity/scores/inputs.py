@@ -16,6 +16,7 @@ from propensity.frames import checks, lists
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame, open_frame
 from propensity.frames.design import Design
+from propensity.frames.in_group import columns_in, terms_of_formula, terms_of_list
 from propensity.frames.kinds import widened
 from propensity.frames.levels import is_categorical
 from propensity.frames.native import AnyFrame, Column
@@ -76,6 +77,23 @@ class Inputs:
         filled = replace(frame, columns={**frame.columns, **complete})
         design, recipe = make_design(filled, terms, sample_weight=sample_weight)
         return cls(columns, design, recipe, sample_weight, tuple(gaps))
+
+    def in_group(self, rows: Rows) -> Inputs:
+        """Take some rows as if there were no others, without what says nothing among them.
+
+        Of a formula the knots, means and other states of its terms stay those of all rows.
+        """
+        weight = None if self.sample_weight is None else self.sample_weight[rows]
+        there = None if weight is None or not weight.any() else weight > 0
+        if there is not None:  # whoever weighs nothing gets the terms of the first who is there
+            rows = np.where(there, rows, rows[there][0])
+        columns = columns_in(self.columns, rows)
+        if self.is_list:
+            complete = completed(columns, there) if self.gaps else columns
+            design, recipe = terms_of_list(complete, len(rows), self.recipe)
+        else:
+            design, recipe = terms_of_formula(self.design.taken(rows), self.recipe, columns)
+        return replace(self, columns=columns, design=design, recipe=recipe, sample_weight=weight)
 
     @property
     def x(self) -> Floats:

@@ -15,6 +15,7 @@ from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.formulas import INTERCEPT
 from propensity.frames.present import spread
 from propensity.scores.cross_fitted import CrossFittedScores
+from propensity.scores.far_out import far_out
 from propensity.scores.model import ModelScores, PropensityModel
 from propensity.scores.scored import FittedScores
 
@@ -44,7 +45,34 @@ def read_scores(frame: Frame, scores: object, treated: Bools, sample_weight: Flo
         The scores are none, or a model's that was fitted on other rows, or with sample weights that are not
         given here.
     """
+    values, subject = _read_chances(frame, scores, treated, sample_weight)
     separation = scores.separation if isinstance(scores, ModelScores) else None
+    remedy = "" if separation is None else str(separation)
+    rowwise_checks.scores(
+        values, frame.index, subject, remedy, lambda certain: _far_out(frame, scores, certain)
+    )
+    return values
+
+
+def read_chances(
+    frame: Frame, scores: object, treated: Bools, sample_weight: Floats | None
+) -> tuple[Floats, Bools, str]:
+    """Read the same for what makes no weights of them: some may be 0 or 1.
+
+    Beside them comes which (n,) are, and what messages call them.
+
+    Raises
+    ------
+    InvalidInputError
+        As for `read_scores`.
+    """
+    values, subject = _read_chances(frame, scores, treated, sample_weight)
+    return values, rowwise_checks.chances(values, frame.index, subject), subject
+
+
+def _read_chances(
+    frame: Frame, scores: object, treated: Bools, sample_weight: Floats | None
+) -> tuple[Floats, str]:
     if isinstance(scores, ModelScores):
         require_rows(scores, frame, treated)
         subject, values = "scores", frame.by_row(scores.values)
@@ -56,9 +84,19 @@ def read_scores(frame: Frame, scores: object, treated: Bools, sample_weight: Flo
         rowwise_checks.no_classes(values, subject)
     if sample_weight is not None:  # whoever weighs nothing is not there, whatever the score
         values = spread(values[sample_weight > 0], sample_weight)
-    remedy = "" if separation is None else str(separation)
-    rowwise_checks.scores(values, frame.index, subject, remedy)
-    return values
+    return values, subject
+
+
+def _far_out(frame: Frame, scores: object, certain: Bools) -> str:
+    """Say what carries rows to the end, where the model is at hand."""
+    if not isinstance(scores, PropensityModel):
+        return ""
+    own = None if scores.sample_weight is None else frame.by_row(scores.sample_weight)
+    try:
+        design, read = scores.recipe.design(frame.native, frame.plain, own)
+    except (InvalidInputError, TypeError):  # a frame with the scores, and without the covariates
+        return ""
+    return far_out(design, scores.recipe, scores.fit, read.columns, certain, frame.index, frame.frequency)
 
 
 def require_rows(model: ModelScores, rows: Frame | Fingerprint, treated: Bools | None) -> None:

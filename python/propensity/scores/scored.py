@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -15,12 +16,13 @@ from propensity.calls.warned import warn
 from propensity.effects.balance_terms import BalanceTerms
 from propensity.errors import CollinearityWarning, OverlapError, SeparationError, SeparationWarning
 from propensity.frames import rowwise_checks
-from propensity.frames.checks import Bools, Floats
+from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.design import Design
 from propensity.frames.kinds import widened
 from propensity.frames.present import spread
 from propensity.frames.recipe import Recipe
 from propensity.scores.choice import LOGISTIC
+from propensity.scores.far_out import far_out
 from propensity.scores.inputs import Inputs
 from propensity.scores.own_models import ScoreWord
 from propensity.scores.own_weights import own_weights_warning, refitted_estimand_of
@@ -114,6 +116,22 @@ class ScoreRows:
     def inputs(self) -> Inputs:
         """The covariates, as a model of any kind takes them."""
         return Inputs(self.columns, self.design, self.recipe, self.sample_weight, self.gaps)
+
+    def taken(self, rows: Rows) -> ScoreRows:
+        """Take some of the rows."""
+        return replace(
+            self,
+            columns={name: column.iloc[rows] for name, column in self.columns.items()},
+            design=self.design.taken(rows),
+            treated=self.treated[rows],
+            sample_weight=None if self.sample_weight is None else self.sample_weight[rows],
+            frequency=None if self.frequency is None else self.frequency[rows],
+        )
+
+    def in_group(self, rows: Rows) -> ScoreRows:
+        """Take some rows as if there were no others."""
+        frequency = None if self.frequency is None else self.frequency[rows]
+        return ScoreRows.of(self.inputs.in_group(rows), self.treated[rows], frequency)
 
     @property
     def there(self) -> Bools:
@@ -235,10 +253,16 @@ class FittedScores:
         scores, weight = self.scores, self.rows.sample_weight
         if weight is not None:  # whoever weighs nothing is not there, whatever the score
             scores = spread(scores[weight > 0], weight)
-        rowwise_checks.scores(
-            scores, index, "scores", "" if self.separation is None else str(self.separation)
-        )
+        told = "" if self.separation is None else str(self.separation)
+        rowwise_checks.scores(scores, index, "scores", told, partial(self._far_out, index=index))
         return self
+
+    def _far_out(self, certain: Bools, index: pd.Index[Any]) -> str:
+        """Say what carries rows to the end."""
+        rows = self.rows
+        if len(certain) != rows.design.n_rows:  # those of the fit are cells, and these are users
+            return ""
+        return far_out(rows.design, rows.recipe, self.fit, rows.columns, certain, index, rows.frequency)
 
     def warn_of_terms(self) -> None:
         """Warn of terms that are left out."""

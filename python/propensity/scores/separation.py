@@ -227,9 +227,17 @@ def find_separation(
     terms = tuple(names[k] for k in diverging)
     rare = max((cell.n for cell in cells), default=0)
     are_rare = all(cell.level and cell.of_levels for cell in cells) and rare <= _RARE * sum(arms)
+    are_rare = are_rare and all(
+        _largest_level(columns[cell.columns[0]], there, users) > rare for cell in cells
+    )
     return Separation(
         tuple(cells), int(users[left].sum()), terms, arms, penalty, rare if are_rare and cells else None
     )
+
+
+def _largest_level(column: pd.Series[Any], there: Bools, users: Floats) -> float:
+    """Count the rows of the largest level of a column: where it is rare too, all would become one."""
+    return float(np.bincount(column.cat.codes.to_numpy()[there], users[there]).max())
 
 
 def _running_away(

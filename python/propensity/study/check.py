@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import get_args
 
 from propensity.frames import checks, native
 from propensity.frames.by_name import columns_by_name
@@ -12,6 +13,7 @@ from propensity.frames.native import AnyFrame
 from propensity.frames.outcome_names import outcome_names
 from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates, parse_covariates
+from propensity.frames.tidying import Missing
 from propensity.study.check_collinear import collinear
 from propensity.study.check_columns import of_codes, of_levels, read_covariates
 from propensity.study.check_foretelling import foretelling
@@ -39,6 +41,7 @@ def check(
     cluster: str | None = None,
     ids: str | None = None,
     treated_at: str | None = None,
+    missing: Missing | None = None,
     min_level_count: int = 20,
 ) -> Check:
     """Look a table over before anything is estimated from it: what is amiss, worst first, and what mends it.
@@ -62,6 +65,9 @@ def check(
     treated_at : str or None, default None
         The column of dates at which units were treated. Other dates are then compared with it: what lies
         after it is no covariate.
+    missing : "indicator" or None, default None
+        What the fit will do with missing values of covariates, as for `fit_propensity`: None refuses them, so
+        that they are errors here, and with "indicator" they are notes.
     min_level_count : int, default 20
         Levels with fewer rows are told of: shares of so few say little.
 
@@ -96,6 +102,8 @@ def check(
     'query_confidence'
     """
     checks.count("min_level_count", min_level_count)
+    if missing is not None:
+        checks.choice("missing", missing, get_args(Missing))
     named = {"treatment": treatment, "cluster": cluster, "ids": ids, "treated_at": treated_at}
     for role, name in named.items():
         if name is not None:
@@ -109,7 +117,7 @@ def check(
     units = [] if isinstance(df, CountedRows) else likely_identifiers(df, free) if ids is None else [ids]
     columns = tuple(name for name in others if name not in units) if columns is None else columns
     rows, found = read_rows(df, treatment)
-    found += _of_covariates(rows, columns, min_level_count)
+    found += _of_covariates(rows, columns, min_level_count, missing)
     if rows.users is None:  # cells are told by their keys, each once
         found += identifiers(rows, units)
     found += of_outcomes(rows, outcomes)
@@ -131,8 +139,10 @@ def _named_columns(
     return columns
 
 
-def _of_covariates(rows: CheckedRows, columns: tuple[str, ...], fewest: int) -> Iterator[Finding]:
-    yield from read_covariates(rows, columns)
+def _of_covariates(
+    rows: CheckedRows, columns: tuple[str, ...], fewest: int, missing: Missing | None
+) -> Iterator[Finding]:
+    yield from read_covariates(rows, columns, missing)
     yield from foretelling(rows)
     yield from of_levels(rows, fewest)
     yield from tails(rows)

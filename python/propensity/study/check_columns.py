@@ -14,7 +14,8 @@ from propensity.frames.levels import is_categorical, written
 from propensity.frames.lines import Subject, drop_line
 from propensity.frames.native import Column, is_category
 from propensity.frames.terms import require_words
-from propensity.study.check_result import Finding
+from propensity.frames.tidying import Missing
+from propensity.study.check_result import Finding, Severity
 from propensity.study.check_rows import BY_ARM, CheckedRows, said_and_remedy
 
 LEAVE_OUT = "leave it out of the covariates"
@@ -25,8 +26,13 @@ _ONE_ARM_ALONE = 0.5
 """By how much more often a value is missing in one arm, for it to be known of the other alone."""
 
 
-def read_covariates(rows: CheckedRows, names: tuple[str, ...]) -> Iterator[Finding]:
-    """Read the covariates into `rows.columns`, and say of each what is amiss with it alone."""
+def read_covariates(
+    rows: CheckedRows, names: tuple[str, ...], missing: Missing | None = None
+) -> Iterator[Finding]:
+    """Read the covariates into `rows.columns`, and say of each what is amiss with it alone.
+
+    `missing` is what becomes of missing values.
+    """
     for name in names:
         subject = rows.subject(name)
         try:
@@ -39,11 +45,13 @@ def read_covariates(rows: CheckedRows, names: tuple[str, ...]) -> Iterator[Findi
             yield rows.finding("error", name, rows.n_users, *said_and_remedy(error, subject))
             continue
         rows.columns[name] = column
-        yield from _of_values(rows, name, column, subject)
+        yield from _of_values(rows, name, column, subject, missing)
 
 
-def _of_values(rows: CheckedRows, name: str, column: Column, subject: Subject) -> Iterator[Finding]:
-    yield from missing(rows, name, column)
+def _of_values(
+    rows: CheckedRows, name: str, column: Column, subject: Subject, missing: Missing | None
+) -> Iterator[Finding]:
+    yield from incomplete(rows, name, column, missing=missing)
     if column.nunique() <= 1 if is_categorical(column) else _is_constant(column):
         yield rows.finding("note", name, rows.n_users, "the same in every row: it tells nothing", LEAVE_OUT)
     if not is_category(rows.df, name):
@@ -52,11 +60,13 @@ def _of_values(rows: CheckedRows, name: str, column: Column, subject: Subject) -
             yield rows.finding("warning", name, rows.n_users, finding, remedy)
 
 
-def missing(rows: CheckedRows, name: str, column: Column, *, role: str = "covariate") -> Iterator[Finding]:
+def incomplete(
+    rows: CheckedRows, name: str, column: Column, *, role: str = "covariate", missing: Missing | None = None
+) -> Iterator[Finding]:
     """Say where a column is missing or infinite, and in which arm."""
     gone = column.isna().to_numpy()
     if gone.any():
-        yield _missing_by_arm(rows, name, gone, role)
+        yield _missing_by_arm(rows, name, gone, role, missing)
     if column.dtype.kind == "f":
         infinite = np.isinf(column.to_numpy())
         if infinite.any():
@@ -64,20 +74,25 @@ def missing(rows: CheckedRows, name: str, column: Column, *, role: str = "covari
             yield rows.finding("error", name, infinite, f"infinite in {rows.counted(infinite)}", remedy)
 
 
-def _missing_by_arm(rows: CheckedRows, name: str, gone: Bools, role: str) -> Finding:
+def _missing_by_arm(rows: CheckedRows, name: str, gone: Bools, role: str, missing: Missing | None) -> Finding:
     said = f"missing in {rows.counted(gone)}"
     drop = drop_line(rows.df, [name])
     if gone.all():
         return rows.finding("error", name, gone, "missing in every row", LEAVE_OUT)
-    remedy = f'missing="indicator", or drop these rows: {drop}' if role == "covariate" else drop
+    severity: Severity = "error" if missing is None else "note"
+    remedy = drop
+    if role == "covariate":
+        remedy = f'missing="indicator", or drop these rows: {drop}'
+        if missing is not None:
+            remedy = f'nothing: missing="{missing}" says what becomes of them'
     if rows.treated is not None:
         shares = rows.shares(gone)
         said = f"{said}, {BY_ARM.format(**shares)}"
         if role == "covariate" and abs(shares["treated"] - shares["control"]) > _ONE_ARM_ALONE:
             whom = "treated" if shares["control"] > shares["treated"] else "controls"
             said += f": known of the {whom} nearly alone, as is what happens after the treatment"
-            remedy = LEAVE_OUT
-    return rows.finding("error", name, gone, said, remedy)
+            severity, remedy = "error" if missing is None else "warning", LEAVE_OUT
+    return rows.finding(severity, name, gone, said, remedy)
 
 
 def _is_constant(column: Column) -> bool:
@@ -114,7 +129,10 @@ def _together(rows: CheckedRows, column: Column, places: Rows) -> str:
     names = [str(level) for level in column.cat.categories[places]]
     if len(names) > _MOST_IN_A_LINE:
         codes = column.cat.codes.to_numpy()
-        largest = int(np.bincount(codes[codes >= 0], rows.of(codes >= 0))[places].max())
+        n_rows = np.bincount(codes[codes >= 0], rows.of(codes >= 0))
+        largest = int(n_rows[places].max())
+        if n_rows.max() <= largest:  # all levels would be one
+            return "leave it out, or make of it a column of fewer levels"
         return f"put rare levels together: min_level_count={largest + 1}"
     return f"put them together: {rows.subject(str(column.name)).merged(names, 'other')}"
 

@@ -17,7 +17,7 @@ from propensity.frames.labels import ranks
 from propensity.frames.labels import read as label_reader
 from propensity.frames.lines import drop_line
 from propensity.frames.native import AnyFrame
-from propensity.study.check_columns import LEAVE_OUT, missing
+from propensity.study.check_columns import LEAVE_OUT, incomplete
 from propensity.study.check_result import Finding
 from propensity.study.check_rows import CheckedRows, said_and_remedy
 
@@ -92,7 +92,7 @@ def of_outcomes(rows: CheckedRows, names: Sequence[str]) -> Iterator[Finding]:
         except (InvalidInputError, TypeError) as error:
             yield rows.finding("error", name, rows.n_users, *said_and_remedy(error, subject))
             continue
-        yield from missing(rows, name, column, role="outcome")
+        yield from incomplete(rows, name, column, role="outcome")
         yield from _range(rows, name, y, gone)
 
 

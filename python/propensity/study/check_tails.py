@@ -77,10 +77,16 @@ def _weighed(rows: CheckedRows, values: Floats, row: int) -> str:
     users = np.ones(len(treated)) if rows.users is None else rows.users[known]
     try:
         scores = core.fit_propensity(x, treated, frequency=rows.of(known)).scores
+        place = int(known[:row].sum())
+        if scores[place] in (0, 1):
+            arm = "treated" if scores[place] else "a control"
+            return (
+                f"; a score that is linear in it is {scores[place]:g} exactly there, as if the row were sure "
+                f"to be {arm}, and no weights are to be had of it"
+            )
         weights = core.balancing_weights(treated, scores, estimand="ATE", frequency=rows.of(known)).weights
     except InvalidInputError:
         return ""
-    place = int(known[:row].sum())
     arm = treated == treated[place]
     share = weights[place] / (weights @ (users * arm))
     if share < _WORTH_TELLING:

@@ -61,7 +61,6 @@ from propensity.scores.scored import FittedScores, Scored, warn_of_left_out
 from propensity.weighting.balancing import BalancedSample
 from propensity.weighting.by_score import ScoredEffects, scored_out_of_sample
 from propensity.weighting.doubts import ipw_doubts, once
-from propensity.weighting.within_groups import part_of
 
 NOT_TO_BE_HAD = (SeparationError, OverlapError, ConvergenceError, NoMatchesError, InfeasibleError)
 """What one estimator cannot do and another may."""
@@ -260,7 +259,7 @@ class Comparison:
         if first is None:
             return named_model(self.fitted(word), self.roles.treatment, frame)
         cells = cells_of(self.study.sample)
-        score = replace(part_of(self.study.score, first), frequency=cells.frame.frequency)
+        score = replace(self.study.score.taken(first), frequency=cells.frame.frequency)
         return named_model(score.fit(self.penalty, word), self.roles.treatment, cells.frame)
 
     def _scores_to_match(self, spec: NearestNeighbors | FullMatching) -> ModelScores | None:

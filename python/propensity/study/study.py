@@ -147,9 +147,9 @@ class Study(StudyInWords):
         True
         """
         cluster = self.cluster if isinstance(self.cluster, str) else None
-        return self._once(
-            "check", lambda: check(self.df, **self._roles, outcome=self.outcomes, cluster=cluster)
-        )
+        missing = None if self.tidying is None else self.tidying.missing
+        options = {**self._roles, "outcome": self.outcomes, "cluster": cluster, "missing": missing}
+        return self._once("check", lambda: check(self.df, **options))
 
     def overlap(self, by: str | Sequence[str] | None = None) -> Overlap:
         """Describe where the scores of both arms lie, as `propensity.overlap` does.

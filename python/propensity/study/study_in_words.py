@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from propensity.calls.keywords import answered_methods
 from propensity.frames import checks
+from propensity.frames.columns import open_frame
+from propensity.frames.counted_rows import as_rows
+from propensity.frames.rowwise_checks import are_inside
+from propensity.scores.logistic import read_scores
+from propensity.study.comparison import NOT_TO_BE_HAD
 from propensity.study.kept import Kept
 from propensity.study.report_facts import facts_of
 from propensity.study.report_markdown import report_in_markdown
@@ -44,6 +49,7 @@ class StudyInWords(Kept):
         'cannot be tested'
         """
         with self._in_words():
+            self._require_scores()
             return verdicts_of(cast("Study", self))
 
     def summary(self) -> str:
@@ -85,6 +91,7 @@ class StudyInWords(Kept):
         4
         """
         with self._in_words():
+            self._require_scores()
             return sentences_of(cast("Study", self))
 
     def on(self, outcome: str) -> Study:
@@ -143,6 +150,7 @@ class StudyInWords(Kept):
         2000
         """
         with self._in_words():
+            self._require_scores()
             return facts_of(cast("Study", self), by)
 
     def to_markdown(self, by: Sequence[str] | None = None) -> str:
@@ -206,6 +214,26 @@ class StudyInWords(Kept):
         place = Path(path)
         place.write_text(page, encoding="utf-8")
         return place
+
+    def _require_scores(self) -> None:
+        """Require scores that weights can be made of, before anything that takes long is asked.
+
+        A model that cannot be fitted leaves the estimators that do without.
+
+        Raises
+        ------
+        OverlapError
+            A score is 0 or 1.
+        """
+        study = cast("Study", self)
+        try:
+            model = study.model
+        except NOT_TO_BE_HAD:
+            return
+        if are_inside(model.values):
+            return
+        frame = open_frame(as_rows(study.df), treatment=study.treatment)
+        read_scores(frame, model, model.treated, model.sample_weight)
 
 
 def _of_one(study: Study, outcome: str) -> Study:

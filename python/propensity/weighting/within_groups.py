@@ -67,9 +67,8 @@ def weighted_within(
 
     def effect_on(rows: Rows, hear: Hear) -> Effect:
         part = replace(measured, sample=taken(sample, rows))
-        fitted = fitted_to(every, rows, scores.penalty, hear, scores.score_model).usable(
-            part.sample.frame.index
-        )
+        fitted = fitted_to(every.in_group(rows), scores.penalty, hear, scores.score_model)
+        fitted = fitted.usable(part.sample.frame.index)
         return part.effect(name, lambda column: effect_of(part.sample, column, fitted.scored), "difference")
 
     return effects_within(
@@ -83,34 +82,13 @@ def weighted_within(
     )
 
 
-def fitted_to(
-    every: ScoreRows, rows: Rows, penalty: float, hear: Hear, score_model: ScoreWord = LOGISTIC
-) -> FittedScores:
-    """Fit the score model to some of the rows, and say what it leaves out, or is separated by.
-
-    Terms that hold one value in all of these rows say nothing there, and are no news.
-    """
-    part = part_of(every, rows)
+def fitted_to(part: ScoreRows, penalty: float, hear: Hear, score_model: ScoreWord = LOGISTIC) -> FittedScores:
+    """Fit the score model to the rows of a group, and say what it leaves out, or is separated by."""
     fitted = part.fit(penalty, score_model)
-    aliased = [int(column) for column in fitted.fit.aliased]
-    varies = part.design.varies(aliased)
-    left_out = [every.recipe.names[k] for k, is_news in zip(aliased, varies, strict=True) if is_news]
+    left_out = [part.recipe.names[column] for column in fitted.fit.aliased]
     if left_out:
         words = "left out, because earlier terms already say the same"
         hear(CollinearityWarning(f"{words}: {', '.join(left_out)}"))
     if fitted.separation is not None:
         hear(SeparationWarning(str(fitted.separation)))
     return fitted
-
-
-def part_of(every: ScoreRows, rows: Rows) -> ScoreRows:
-    """Take some of the rows that a score model is fitted to."""
-    weight = None if every.sample_weight is None else every.sample_weight[rows]
-    return replace(
-        every,
-        columns={name: column.iloc[rows] for name, column in every.columns.items()},
-        design=every.design.taken(rows),
-        treated=every.treated[rows],
-        sample_weight=weight,
-        frequency=None if every.frequency is None else every.frequency[rows],
-    )
