@@ -1,6 +1,8 @@
 //! Values split into bands, each of near values and small enough for a cache: what is sorted or looked up band by band
 //! never waits for memory.
 
+use std::ops::Range;
+
 use crate::kernels::{BLOCK, extremes};
 
 /// Values in a band: with what goes with each of them they take a fourth of a second-level cache of 1 MiB.
@@ -54,6 +56,14 @@ impl Bands {
     #[must_use]
     pub fn sizes(&self) -> &[usize] {
         &self.sizes
+    }
+
+    /// Where the values of each band stand once they are put together by band.
+    pub fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
+        self.sizes.iter().scan(0, |end, size| {
+            *end += size;
+            Some(*end - size..*end)
+        })
     }
 
     /// Never descending in the value; a conversion takes what lies outside, and what is no number, to an end.

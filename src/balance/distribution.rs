@@ -98,15 +98,13 @@ impl<'a> SignedWeights<'a> {
         own.resize(values.len(), T::default());
         weights.resize(values.len() * N, 0.0);
         let (by_row, _) = weights.as_chunks_mut::<N>();
-        let mut next: Vec<usize> =
-            ends(&bands).zip(bands.sizes()).map(|(end, n)| end - n).collect();
+        let mut next: Vec<usize> = bands.ranges().map(|rows| rows.start).collect();
         for (row, value) in values.iter().enumerate() {
             let place = &mut next[bands.band((*value).into())];
             (own[*place], by_row[*place]) = (*value, self.signed(row));
             *place += 1;
         }
-        for (end, n) in ends(&bands).zip(bands.sizes()).filter(|(_, n)| **n > 0) {
-            let rows = end - n..end;
+        for rows in bands.ranges().filter(|rows| !rows.is_empty()) {
             let visits = ascending(&own[rows.clone()], &mut banded.scratch);
             let weights = &by_row[rows];
             sweep.visit(visits, |row| weights[row]);
@@ -114,14 +112,6 @@ impl<'a> SignedWeights<'a> {
         *T::kept(banded) = own;
         banded.weights = weights;
     }
-}
-
-/// Where each band ends.
-fn ends(bands: &Bands) -> impl Iterator<Item = usize> {
-    bands.sizes().iter().scan(0, |end, size| {
-        *end += size;
-        Some(*end)
-    })
 }
 
 /// Rows looked up at a time: lookups that wait for nothing but the memory overlap.

@@ -160,7 +160,7 @@ impl AdjustedRows<'_> {
         self.weight[i] * (self.is_target(i) - self.residual_weight(i, arm))
     }
 
-    pub(super) fn residual_weight(&self, i: usize, arm: bool) -> f64 {
+    fn residual_weight(&self, i: usize, arm: bool) -> f64 {
         if self.data.treatment[i] == arm {
             self.spec.residual_weight(arm, self.scores[i])
         } else {
@@ -168,7 +168,7 @@ impl AdjustedRows<'_> {
         }
     }
 
-    pub(super) fn weight_slope(&self, i: usize, arm: bool) -> f64 {
+    fn weight_slope(&self, i: usize, arm: bool) -> f64 {
         self.weight[i] * self.spec.estimand.weight_slope(arm, self.scores[i])
     }
 
@@ -178,7 +178,7 @@ impl AdjustedRows<'_> {
     }
 
     /// 1 where the effect averages over the row, else 0.
-    pub(super) fn is_target(&self, i: usize) -> f64 {
+    fn is_target(&self, i: usize) -> f64 {
         self.spec.target(&Tally::row(self.data.treatment[i], 0.0, 1.0))
     }
 }

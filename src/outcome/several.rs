@@ -77,13 +77,12 @@ pub(super) struct Rows<'a> {
     pub sample_weight: Option<&'a [f64]>,
     pub scores: &'a [f64],
     pub spec: AdjustmentSpec,
-    averages_over: [bool; 2],
 }
 
 impl<'a> Rows<'a> {
     fn new(data: &AdjustmentData<'a>, scores: &'a [f64], spec: AdjustmentSpec) -> Self {
         let (treatment, sample_weight) = (data.treatment, data.row_weights.total);
-        Self { treatment, sample_weight, scores, spec, averages_over: spec.averages_over() }
+        Self { treatment, sample_weight, scores, spec }
     }
 
     fn weight(&self, i: usize) -> f64 {
@@ -93,7 +92,7 @@ impl<'a> Rows<'a> {
     /// In the average that the effect is: w g.
     #[inline]
     pub fn target(&self, i: usize) -> f64 {
-        let is_there = self.averages_over[usize::from(self.treatment[i])];
+        let is_there = self.spec.averages_over()[usize::from(self.treatment[i])];
         if is_there { self.weight(i) } else { 0.0 }
     }
 

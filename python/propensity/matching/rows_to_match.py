@@ -108,6 +108,8 @@ def _scores_to_match(
     """Read scores: none is 0 or 1, but of rows that are to be discarded, where any outside will do."""
     if spec.discard is not None:
         e, certain, _ = read_chances(frame, scores, treated, sample_weight)
+        if not certain.any():
+            return e
         if not (certain & ~_discarded(spec, e, treated)).any():
             return np.clip(e, rowwise_checks.SMALLEST, rowwise_checks.HIGHEST)
     return read_scores(frame, scores, treated, sample_weight)
